@@ -1,0 +1,141 @@
+#include "image.h"
+
+#include "insn.h"
+#include "message.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int check_header(const struct image *image, const char *path)
+{
+	GElf_Ehdr header;
+
+	if (elf_kind(image->elf) != ELF_K_ELF || !gelf_getehdr(image->elf, &header)) {
+		message_error("%s: not an ELF file; name a compiled program, or the program a "
+			      "script runs with --exe",
+			      path);
+		return -1;
+	}
+	if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != insn_elf_machine) {
+		message_error("%s: built for another architecture; only 64-bit x86-64 programs can "
+			      "be traced here",
+			      path);
+		return -1;
+	}
+	if (header.e_type != ET_EXEC && header.e_type != ET_DYN) {
+		message_error("%s: not a program or shared library; name a linked file", path);
+		return -1;
+	}
+	return 0;
+}
+
+static void read_build_id(struct image *image, Dwfl_Module *module)
+{
+	const unsigned char *bits;
+	GElf_Addr address;
+	int length = dwfl_module_build_id(module, &bits, &address);
+
+	for (int i = 0; i < length && 2 * i + 2 < (int)sizeof(image->build_id); i++)
+		sprintf(image->build_id + 2 * (size_t)i, "%02x", bits[i]);
+}
+
+static bool has_symbols(Elf *elf)
+{
+	Elf_Scn *section = NULL;
+
+	while ((section = elf_nextscn(elf, section))) {
+		GElf_Shdr header;
+
+		if (gelf_getshdr(section, &header) && header.sh_type == SHT_SYMTAB)
+			return true;
+	}
+	return false;
+}
+
+int image_open(struct image *image, const char *path)
+{
+	static const Dwfl_Callbacks callbacks = {
+		.find_elf = dwfl_build_id_find_elf,
+		.find_debuginfo = dwfl_standard_find_debuginfo,
+		.section_address = dwfl_offline_section_address,
+	};
+	Dwfl_Module *module;
+	Dwarf_Addr bias;
+	char *raw;
+
+	*image = (struct image){.fd = -1};
+	elf_version(EV_CURRENT);
+	image->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (image->fd < 0) {
+		message_error("%s: cannot open: %s", path, strerror(errno));
+		return -1;
+	}
+	image->elf = elf_begin(image->fd, ELF_C_READ_MMAP, NULL);
+	if (!image->elf) {
+		message_error("%s: cannot read: %s", path, elf_errmsg(-1));
+		return -1;
+	}
+	if (check_header(image, path))
+		return -1;
+	raw = elf_rawfile(image->elf, &image->size);
+	if (!raw) {
+		message_error("%s: cannot read: %s", path, elf_errmsg(-1));
+		return -1;
+	}
+	image->data = (const uint8_t *)raw;
+	image->dwfl = dwfl_begin(&callbacks);
+	if (!image->dwfl) {
+		message_error("%s: cannot read: %s", path, dwfl_errmsg(-1));
+		return -1;
+	}
+	module = dwfl_report_offline(image->dwfl, path, path, -1);
+	dwfl_report_end(image->dwfl, NULL, NULL);
+	if (!module) {
+		message_error("%s: cannot read: %s", path, dwfl_errmsg(-1));
+		return -1;
+	}
+	read_build_id(image, module);
+	image->dwarf = dwfl_module_getdwarf(module, &bias);
+	if (!image->dwarf) {
+		message_error("%s: no debug information%s; build it with `-g` (cargo: `debug = 2`) "
+			      "or install its separate debug file",
+			      path, has_symbols(image->elf) ? "" : " and no symbols");
+		return -1;
+	}
+	return 0;
+}
+
+void image_close(struct image *image)
+{
+	if (image->dwfl)
+		dwfl_end(image->dwfl);
+	if (image->elf)
+		elf_end(image->elf);
+	if (image->fd >= 0)
+		close(image->fd);
+	*image = (struct image){.fd = -1};
+}
+
+bool image_file_offset(const struct image *image, uint64_t address, uint64_t *offset)
+{
+	size_t count;
+
+	if (elf_getphdrnum(image->elf, &count))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		GElf_Phdr segment;
+
+		if (!gelf_getphdr(image->elf, (int)i, &segment) || segment.p_type != PT_LOAD ||
+		    !(segment.p_flags & PF_X))
+			continue;
+		if (address < segment.p_vaddr || address - segment.p_vaddr >= segment.p_filesz)
+			continue;
+		*offset = segment.p_offset + (address - segment.p_vaddr);
+		return *offset < image->size;
+	}
+	return false;
+}

@@ -1,0 +1,37 @@
+/*
+ * An ELF file and its debug information, through libelf and libdwfl (which
+ * also finds separate debug files by .gnu_debuglink and build-id).
+ */
+#ifndef IMAGE_H
+#define IMAGE_H
+
+#include <elfutils/libdwfl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct image {
+	int fd;              /* of the file; owned */
+	Elf *elf;            /* owned */
+	const uint8_t *data; /* the whole file; lives as long as elf */
+	size_t size;         /* of data, bytes */
+	Dwfl *dwfl;          /* owned */
+	Dwarf *dwarf;        /* owned by dwfl */
+	char build_id[65];   /* lower case hexadecimal; "" if there is none */
+};
+
+/*
+ * Open the program or shared library at path. Returns 0, or -1 after one line
+ * on stderr if it is not an ELF file that this build can trace or has no debug
+ * information. image_close releases it in both cases.
+ */
+int image_open(struct image *image, const char *path);
+void image_close(struct image *image);
+
+/*
+ * Offset in the file of the virtual address, which must lie in an executable
+ * segment. Returns false if it does not.
+ */
+bool image_file_offset(const struct image *image, uint64_t address, uint64_t *offset);
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * Instruction rules of one architecture; the only place that knows registers
+ * and encodings. insn_x86_64.c implements it with the Zydis disassembler.
+ */
+#ifndef INSN_H
+#define INSN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The ELF machine (EM_*) that this build understands. */
+extern const unsigned insn_elf_machine;
+
+/* One way out of a function. */
+struct insn_exit {
+	uint64_t address; /* virtual address of the instruction to probe */
+	bool tail_call;   /* a jump out of the function, else a return */
+};
+
+/*
+ * Find every way out of the function whose bytes are code[0..size), linked at
+ * address: return instructions and jumps that leave [address, address + size).
+ * Returns 0 and a malloc'd array in *exits (may be NULL when *count is 0), or
+ * -1 if the bytes cannot be decoded to the end or memory ran out: then the
+ * exits must not be trusted.
+ */
+int insn_find_exits(const uint8_t *code, size_t size, uint64_t address,
+		    struct insn_exit **exits, size_t *count);
+
+/*
+ * Where the unoptimised prologue in code[0..size) stores a register into the
+ * stack slot at `slot` bytes from the stack pointer as it is after the prologue
+ * (frame_is_sp) or from the frame pointer. Returns the DWARF register number
+ * that held the value at entry, or -1.
+ */
+int insn_register_stored(const uint8_t *code, size_t size, bool frame_is_sp, int64_t slot);
+
+/* Name of a DWARF register as tracefs spells it ("di"), or NULL. */
+const char *insn_register_name(int dwarf_register);
+
+/* DWARF number of integer argument register `index` (0 first), or -1. */
+int insn_argument_register(unsigned index);
+
+/* tracefs names of the stack pointer and the first result register. */
+extern const char *const insn_stack_pointer;
+extern const char *const insn_result_register;
+
+#endif

@@ -1,0 +1,181 @@
+#include "insn.h"
+
+#include <Zydis/Zydis.h>
+#include <elf.h>
+#include <stdlib.h>
+#include <string.h>
+
+const unsigned insn_elf_machine = EM_X86_64;
+const char *const insn_stack_pointer = "sp";
+const char *const insn_result_register = "ax";
+
+/* DWARF register numbers of the System V x86-64 psABI, figure 3.36. */
+static const struct {
+	const char *tracefs;  /* name in a uprobe fetch argument */
+	ZydisRegister zydis;  /* the whole 64-bit register */
+} registers[] = {
+	{"ax", ZYDIS_REGISTER_RAX},  {"dx", ZYDIS_REGISTER_RDX},  {"cx", ZYDIS_REGISTER_RCX},
+	{"bx", ZYDIS_REGISTER_RBX},  {"si", ZYDIS_REGISTER_RSI},  {"di", ZYDIS_REGISTER_RDI},
+	{"bp", ZYDIS_REGISTER_RBP},  {"sp", ZYDIS_REGISTER_RSP},  {"r8", ZYDIS_REGISTER_R8},
+	{"r9", ZYDIS_REGISTER_R9},   {"r10", ZYDIS_REGISTER_R10}, {"r11", ZYDIS_REGISTER_R11},
+	{"r12", ZYDIS_REGISTER_R12}, {"r13", ZYDIS_REGISTER_R13}, {"r14", ZYDIS_REGISTER_R14},
+	{"r15", ZYDIS_REGISTER_R15},
+};
+
+#define REGISTER_COUNT ((int)(sizeof(registers) / sizeof(registers[0])))
+
+const char *insn_register_name(int dwarf_register)
+{
+	if (dwarf_register < 0 || dwarf_register >= REGISTER_COUNT)
+		return NULL;
+	return registers[dwarf_register].tracefs;
+}
+
+int insn_argument_register(unsigned index)
+{
+	static const int arguments[] = {5, 4, 1, 2, 8, 9}; /* rdi rsi rdx rcx r8 r9 */
+
+	return index < sizeof(arguments) / sizeof(arguments[0]) ? arguments[index] : -1;
+}
+
+static int dwarf_register(ZydisRegister reg)
+{
+	ZydisRegister whole =
+		ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
+
+	for (int i = 0; i < REGISTER_COUNT; i++)
+		if (registers[i].zydis == whole)
+			return i;
+	return -1;
+}
+
+/* One decoded instruction. */
+struct decoded {
+	ZydisDecodedInstruction insn;
+	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+};
+
+static bool decode(const uint8_t *code, size_t size, struct decoded *decoded)
+{
+	ZydisDecoder decoder;
+
+	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	return ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code, size, &decoded->insn,
+						   decoded->operands));
+}
+
+/*
+ * LLVM dispatches through a table of 32-bit offsets with `add base, offset;
+ * jmp base` and, without position independence, `jmp [table + index * 8]`. Any
+ * other indirect jump leaves the function.
+ */
+static bool is_table_jump(const struct decoded *jump, const struct decoded *before)
+{
+	const ZydisDecodedOperand *target = &jump->operands[0];
+
+	if (target->type == ZYDIS_OPERAND_TYPE_MEMORY)
+		return target->mem.index != ZYDIS_REGISTER_NONE;
+	return target->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	       before->insn.mnemonic == ZYDIS_MNEMONIC_ADD &&
+	       before->operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	       before->operands[0].reg.value == target->reg.value;
+}
+
+int insn_find_exits(const uint8_t *code, size_t size, uint64_t address, struct insn_exit **exits,
+		    size_t *count)
+{
+	struct decoded current;
+	struct decoded before = {0};
+	size_t room = 0;
+
+	*exits = NULL;
+	*count = 0;
+	for (size_t i = 0; i < size; i += current.insn.length, before = current) {
+		bool tail_call = false;
+		uint64_t target = address;
+
+		if (!decode(code + i, size - i, &current))
+			goto fail;
+		if (current.insn.mnemonic != ZYDIS_MNEMONIC_RET) {
+			if (current.insn.meta.category != ZYDIS_CATEGORY_UNCOND_BR &&
+			    current.insn.meta.category != ZYDIS_CATEGORY_COND_BR)
+				continue;
+			if (current.operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
+				ZydisCalcAbsoluteAddress(&current.insn, &current.operands[0],
+							 address + i, &target);
+				if (target >= address && target < address + size)
+					continue;
+				/* A trap there would not tell whether the jump is taken. */
+				if (current.insn.meta.category == ZYDIS_CATEGORY_COND_BR)
+					goto fail;
+			} else if (is_table_jump(&current, &before)) {
+				continue;
+			}
+			tail_call = true;
+		}
+		if (*count == room) {
+			struct insn_exit *grown;
+
+			room = room ? room * 2 : 4;
+			grown = realloc(*exits, room * sizeof(**exits));
+			if (!grown)
+				goto fail;
+			*exits = grown;
+		}
+		(*exits)[(*count)++] = (struct insn_exit){address + i, tail_call};
+	}
+	return 0;
+fail:
+	free(*exits);
+	*exits = NULL;
+	*count = 0;
+	return -1;
+}
+
+int insn_register_stored(const uint8_t *code, size_t size, bool frame_is_sp, int64_t slot)
+{
+	/* The prologue ends long before: a stack probe loop, a few moves, the stores. */
+	enum { PROLOGUE_INSTRUCTIONS = 64 };
+	ZydisRegister base = frame_is_sp ? ZYDIS_REGISTER_RSP : ZYDIS_REGISTER_RBP;
+	int held[sizeof(registers) / sizeof(registers[0])]; /* argument each register holds */
+	struct decoded current;
+	size_t i = 0;
+
+	for (int reg = 0; reg < REGISTER_COUNT; reg++)
+		held[reg] = reg;
+	for (int n = 0; n < PROLOGUE_INSTRUCTIONS && i < size; n++, i += current.insn.length) {
+		const ZydisDecodedOperand *to = current.operands;
+		const ZydisDecodedOperand *from = current.operands + 1;
+		int written;
+
+		if (!decode(code + i, size - i, &current))
+			return -1;
+		if (current.insn.mnemonic == ZYDIS_MNEMONIC_CALL)
+			return -1;
+		if (current.insn.mnemonic != ZYDIS_MNEMONIC_MOV &&
+		    current.insn.mnemonic != ZYDIS_MNEMONIC_LEA)
+			continue;
+		if (to->type == ZYDIS_OPERAND_TYPE_MEMORY) {
+			if (to->mem.base == base && to->mem.index == ZYDIS_REGISTER_NONE &&
+			    to->mem.disp.value == slot && to->size == 64 &&
+			    from->type == ZYDIS_OPERAND_TYPE_REGISTER) {
+				int reg = dwarf_register(from->reg.value);
+
+				return reg < 0 ? -1 : held[reg];
+			}
+			continue;
+		}
+		written = to->type == ZYDIS_OPERAND_TYPE_REGISTER ? dwarf_register(to->reg.value)
+								   : -1;
+		if (written < 0)
+			continue;
+		held[written] = -1;
+		if (from->type == ZYDIS_OPERAND_TYPE_REGISTER && from->size == 64) {
+			int reg = dwarf_register(from->reg.value);
+
+			if (reg >= 0)
+				held[written] = held[reg];
+		}
+	}
+	return -1;
+}

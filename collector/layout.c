@@ -1,0 +1,230 @@
+#include "layout.h"
+
+#include <dwarf.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The first suspend point; 0 is Unresumed, 1 Returned, 2 Panicked. */
+enum { FIRST_SUSPEND_STATE = 3 };
+
+bool layout_type_of(Dwarf_Die *die, Dwarf_Die *type)
+{
+	Dwarf_Attribute attribute;
+
+	return dwarf_attr_integrate(die, DW_AT_type, &attribute) &&
+	       dwarf_formref_die(&attribute, type);
+}
+
+bool layout_child(Dwarf_Die *die, int tag, const char *name, Dwarf_Die *child)
+{
+	if (dwarf_child(die, child))
+		return false;
+	do {
+		const char *own;
+
+		if (dwarf_tag(child) != tag)
+			continue;
+		if (!name)
+			return true;
+		own = dwarf_diename(child);
+		if (own && strcmp(own, name) == 0)
+			return true;
+	} while (dwarf_siblingof(child, child) == 0);
+	return false;
+}
+
+static bool starts_with(const char *text, const char *start)
+{
+	return text && strncmp(text, start, strlen(start)) == 0;
+}
+
+bool layout_polled_type(Dwarf_Die *pin, Dwarf_Die *polled)
+{
+	Dwarf_Die member;
+	Dwarf_Die pointer;
+
+	if (!starts_with(dwarf_diename(pin), "Pin<&mut ") ||
+	    !layout_child(pin, DW_TAG_member, NULL, &member) ||
+	    !layout_type_of(&member, &pointer) || dwarf_tag(&pointer) != DW_TAG_pointer_type ||
+	    !layout_type_of(&pointer, polled))
+		return false;
+	if (starts_with(dwarf_diename(polled), "GenFuture<")) {
+		Dwarf_Die generator;
+
+		if (!layout_child(polled, DW_TAG_member, NULL, &member) ||
+		    !layout_type_of(&member, &generator))
+			return false;
+		*polled = generator;
+	}
+	return true;
+}
+
+enum future_kind layout_future_kind(const char *name)
+{
+	if (starts_with(name, "{async_fn_env#"))
+		return FUTURE_ASYNC_FN;
+	if (starts_with(name, "{async_block_env#"))
+		return FUTURE_ASYNC_BLOCK;
+	if (starts_with(name, "{async_closure_env#"))
+		return FUTURE_ASYNC_CLOSURE;
+	return FUTURE_HANDWRITTEN;
+}
+
+static bool unsigned_attribute(Dwarf_Die *die, unsigned name, uint64_t *value)
+{
+	Dwarf_Attribute attribute;
+	Dwarf_Word word;
+
+	if (!dwarf_attr(die, name, &attribute) || dwarf_formudata(&attribute, &word))
+		return false;
+	*value = word;
+	return true;
+}
+
+/* Offset and width in bytes of the discriminant of a variant part. */
+static bool discriminant(Dwarf_Die *variant_part, uint64_t *offset, uint64_t *width)
+{
+	Dwarf_Attribute attribute;
+	Dwarf_Die member;
+	Dwarf_Die type;
+
+	*offset = 0;
+	return dwarf_attr(variant_part, DW_AT_discr, &attribute) &&
+	       dwarf_formref_die(&attribute, &member) &&
+	       unsigned_attribute(&member, DW_AT_data_member_location, offset) &&
+	       layout_type_of(&member, &type) &&
+	       unsigned_attribute(&type, DW_AT_byte_size, width);
+}
+
+static char *copy_or_null(const char *text)
+{
+	return text ? strdup(text) : NULL;
+}
+
+static unsigned decl_line(Dwarf_Die *die)
+{
+	int line = 0;
+
+	return dwarf_decl_line(die, &line) ? 0 : (unsigned)line;
+}
+
+static int add_await_point(struct future_type *type, uint64_t state, Dwarf_Die *variant_member,
+			   const struct dwarf_scopes *scopes, const struct type_names *names)
+{
+	struct await_point *points = realloc(type->await_points,
+					     (type->await_point_count + 1) * sizeof(*points));
+	struct await_point *point;
+	Dwarf_Die suspend;
+	Dwarf_Die awaitee;
+	Dwarf_Die awaited;
+
+	if (!points)
+		return -1;
+	type->await_points = points;
+	point = &points[type->await_point_count++];
+	*point = (struct await_point){
+		.state = (unsigned)state,
+		.file = copy_or_null(dwarf_decl_file(variant_member)),
+		.line = decl_line(variant_member),
+	};
+	if (layout_type_of(variant_member, &suspend) &&
+	    layout_child(&suspend, DW_TAG_member, "__awaitee", &awaitee) &&
+	    layout_type_of(&awaitee, &awaited)) {
+		char *raw = dwarf_scopes_path(scopes, &awaited);
+
+		point->awaitee = raw ? type_names_author(names, raw) : NULL;
+		free(raw);
+	}
+	return 0;
+}
+
+int layout_describe(struct future_type *type, Dwarf_Die *die, const struct dwarf_scopes *scopes,
+		    const struct type_names *names)
+{
+	uint64_t offset;
+	uint64_t width;
+	Dwarf_Die part;
+	Dwarf_Die variant;
+
+	unsigned_attribute(die, DW_AT_byte_size, &type->size);
+	type->state_offset = -1;
+	if (type->kind == FUTURE_HANDWRITTEN ||
+	    !layout_child(die, DW_TAG_variant_part, NULL, &part) ||
+	    !discriminant(&part, &offset, &width))
+		return 0;
+	if (width != 1 && width != 2 && width != 4 && width != 8)
+		return 0;
+	type->state_offset = (int)offset;
+	type->state_width = (unsigned)width;
+	if (!layout_child(&part, DW_TAG_variant, NULL, &variant))
+		return 0;
+	do {
+		Dwarf_Die member;
+		uint64_t state;
+
+		if (dwarf_tag(&variant) != DW_TAG_variant ||
+		    !unsigned_attribute(&variant, DW_AT_discr_value, &state) ||
+		    !layout_child(&variant, DW_TAG_member, NULL, &member))
+			continue;
+		if (state == 0 && !type->file) {
+			/* Unresumed carries the place of the whole async fn or block. */
+			type->file = copy_or_null(dwarf_decl_file(&member));
+			type->line = decl_line(&member);
+		}
+		if (state >= FIRST_SUSPEND_STATE &&
+		    add_await_point(type, state, &member, scopes, names))
+			return -1;
+	} while (dwarf_siblingof(&variant, &variant) == 0);
+	return 0;
+}
+
+struct poll_result layout_poll_result(Dwarf_Die *poll, bool in_memory)
+{
+	struct poll_result result = {.place = RESULT_UNKNOWN};
+	uint64_t pending_value = 0;
+	uint64_t ready_value = 0;
+	bool has_pending = false;
+	bool has_ready = false;
+	uint64_t offset;
+	uint64_t width;
+	Dwarf_Die part;
+	Dwarf_Die variant;
+
+	if (!layout_child(poll, DW_TAG_variant_part, NULL, &part) ||
+	    !discriminant(&part, &offset, &width) ||
+	    (width != 1 && width != 2 && width != 4 && width != 8) ||
+	    !layout_child(&part, DW_TAG_variant, NULL, &variant))
+		return result;
+	do {
+		const char *name;
+		uint64_t value;
+		Dwarf_Die member;
+
+		/* The variant without a value is the one that all other values mean. */
+		if (dwarf_tag(&variant) != DW_TAG_variant ||
+		    !unsigned_attribute(&variant, DW_AT_discr_value, &value) ||
+		    !layout_child(&variant, DW_TAG_member, NULL, &member))
+			continue;
+		name = dwarf_diename(&member);
+		if (name && strcmp(name, "Pending") == 0) {
+			has_pending = true;
+			pending_value = value;
+		} else if (name && strcmp(name, "Ready") == 0) {
+			has_ready = true;
+			ready_value = value;
+		}
+	} while (dwarf_siblingof(&variant, &variant) == 0);
+	if (!has_pending && !has_ready)
+		return result;
+	/* In registers, a discriminant behind the first word may be in another one. */
+	if (!in_memory && offset != 0)
+		return result;
+	result.place = in_memory ? RESULT_IN_MEMORY : RESULT_IN_REGISTER;
+	result.offset = (unsigned)offset;
+	result.width = (unsigned)width;
+	result.value_is_pending = has_pending;
+	result.value = has_pending ? pending_value : ready_value;
+	if (width < 8)
+		result.value &= (UINT64_C(1) << (8 * width)) - 1;
+	return result;
+}

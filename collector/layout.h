@@ -1,0 +1,42 @@
+/*
+ * Memory layout of futures and of what their polls return, from DWARF type
+ * entries as rustc 1.63 and later write them.
+ */
+#ifndef LAYOUT_H
+#define LAYOUT_H
+
+#include "dwarf_scope.h"
+#include "poll_sites.h"
+#include "type_name.h"
+
+/* Type of die into *type; false if it has none. */
+bool layout_type_of(Dwarf_Die *die, Dwarf_Die *type);
+
+/* First child of die with this tag and (unless NULL) this name. */
+bool layout_child(Dwarf_Die *die, int tag, const char *name, Dwarf_Die *child);
+
+/*
+ * The type T that a poll polls, given the type of its first parameter,
+ * `Pin<&mut T>`; around a coroutine, `GenFuture<..>` is taken off. False if the
+ * type is not of that form or T has no size of its own (`dyn Future`).
+ */
+bool layout_polled_type(Dwarf_Die *pin, Dwarf_Die *polled);
+
+/* The kind that the compiler's name of a future type tells. */
+enum future_kind layout_future_kind(const char *name);
+
+/*
+ * Fill in size, state and await points (and, for a coroutine, its place) of
+ * the future type that die describes. Returns 0, or -1 when memory ran out.
+ */
+int layout_describe(struct future_type *type, Dwarf_Die *die, const struct dwarf_scopes *scopes,
+		    const struct type_names *names);
+
+/*
+ * How to read the discriminant of the `Poll<..>` type returned. in_memory: the
+ * caller passes the address of the result, which comes back in the result
+ * register; else it is returned in registers.
+ */
+struct poll_result layout_poll_result(Dwarf_Die *poll, bool in_memory);
+
+#endif

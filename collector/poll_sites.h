@@ -1,0 +1,86 @@
+/*
+ * The poll functions of a binary: which types of future it can poll, and where
+ * the code of each poll begins and ends. Source: DWARF, see poll_sites.c.
+ */
+#ifndef POLL_SITES_H
+#define POLL_SITES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum future_kind {
+	FUTURE_ASYNC_FN,
+	FUTURE_ASYNC_BLOCK,
+	FUTURE_ASYNC_CLOSURE,
+	FUTURE_HANDWRITTEN, /* an `impl Future` */
+};
+
+struct await_point {
+	unsigned state; /* value of the state field while suspended here */
+	char *file;     /* of the `.await`; NULL: unknown; owned */
+	unsigned line;  /* 0: unknown */
+	char *awaitee;  /* name of the awaited type; NULL: unknown; owned */
+};
+
+struct future_type {
+	char *name; /* as its author would write it; owned */
+	enum future_kind kind;
+	char *file;           /* of its declaration; NULL: unknown; owned */
+	unsigned line;        /* 0: unknown */
+	uint64_t size;        /* bytes; 0: unknown or zero-sized */
+	int state_offset;     /* bytes from self to the state field; -1: has none */
+	unsigned state_width; /* bytes: 1, 2, 4 or 8 */
+	struct await_point *await_points; /* owned */
+	size_t await_point_count;
+	unsigned inlined;  /* live inlined copies of its poll function */
+	unsigned physical; /* physical copies of its poll function */
+};
+
+/* How an exit tells Ready from Pending. */
+enum result_place {
+	RESULT_UNKNOWN,
+	RESULT_IN_REGISTER, /* in rax (offset 0 to 7) */
+	RESULT_IN_MEMORY,   /* at offset bytes from the address that rax holds */
+};
+
+struct poll_result {
+	enum result_place place;
+	unsigned offset;   /* bytes into the returned Poll */
+	unsigned width;    /* bytes: 1, 2, 4 or 8 */
+	bool value_is_pending; /* value marks Pending, else it marks Ready */
+	uint64_t value;    /* the discriminant, masked to width */
+};
+
+struct poll_site {
+	size_t type;       /* index into poll_sites.types */
+	uint64_t address;  /* first byte of the function, virtual address */
+	uint64_t end;      /* first byte behind the function */
+	uint64_t offset;   /* of address in the file, bytes */
+	char *symbol;      /* linkage name; NULL: none; owned */
+	bool is_resume;    /* a coroutine's resume function, else a Future::poll */
+	int self_register;    /* DWARF number of the register; -1: unknown */
+	int context_register; /* DWARF number of the register; -1: unknown */
+	struct poll_result result;
+};
+
+struct poll_sites {
+	struct future_type *types; /* owned */
+	size_t type_count;
+	struct poll_site *sites; /* owned, sorted by address */
+	size_t site_count;
+	char build_id[65];    /* lower case hexadecimal; "" if there is none */
+};
+
+/*
+ * Find the poll sites of the ELF file at path. On success returns 0 and fills
+ * *sites, to be released with poll_sites_free. On failure prints one line on
+ * stderr (see message.h) and returns -1.
+ */
+int poll_sites_find(const char *path, struct poll_sites *sites);
+void poll_sites_free(struct poll_sites *sites);
+
+/* "async_fn", "async_block", "async_closure" or "future". */
+const char *future_kind_name(enum future_kind kind);
+
+#endif

@@ -1,0 +1,78 @@
+// How the test programs count their own polls.
+//
+// An async fn is polled once to start and once more after every Pending. It
+// counts its start and its end itself; a Pending it cannot see, so the leaf
+// future that is not ready counts it for every async fn above it (its path).
+// A hand-written future counts its own polls.
+//
+// All this holds for futures that run to completion or panic: none of these
+// programs drops a future that is still pending.
+
+#![allow(dead_code)]
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+pub struct Count {
+    name: &'static str,
+    polls: AtomicU64,
+    ready: AtomicU64,
+    pending: AtomicU64,
+    unfinished: AtomicU64, // started and neither ready nor pending: panicked
+}
+
+/// The coroutines that an await chain goes through, and how often each.
+pub type Path = [(&'static Count, u64)];
+
+impl Count {
+    pub const fn new(name: &'static str) -> Count {
+        Count {
+            name,
+            polls: AtomicU64::new(0),
+            ready: AtomicU64::new(0),
+            pending: AtomicU64::new(0),
+            unfinished: AtomicU64::new(0),
+        }
+    }
+
+    /// First statement of an async fn, or of a hand-written poll.
+    pub fn begin(&self) {
+        self.polls.fetch_add(1, Relaxed);
+        self.unfinished.fetch_add(1, Relaxed);
+    }
+
+    /// Last statement of an async fn, or of a hand-written poll that is ready.
+    pub fn ready(&self) {
+        self.ready.fetch_add(1, Relaxed);
+        self.unfinished.fetch_sub(1, Relaxed);
+    }
+
+    /// Last statement of a hand-written poll that is not ready.
+    pub fn pending(&self, path: &Path) {
+        self.pending.fetch_add(1, Relaxed);
+        self.unfinished.fetch_sub(1, Relaxed);
+        suspend(path);
+    }
+
+    pub fn print(&self) {
+        self.print_as(self.name);
+    }
+
+    pub fn print_as(&self, name: &str) {
+        println!(
+            "truth\t{}\t{}\t{}\t{}\t{}",
+            name,
+            self.polls.load(Relaxed),
+            self.ready.load(Relaxed),
+            self.pending.load(Relaxed),
+            self.unfinished.load(Relaxed)
+        );
+    }
+}
+
+/// A leaf returns Pending: so does every coroutine above it, to be polled again.
+pub fn suspend(path: &Path) {
+    for (count, times) in path {
+        count.polls.fetch_add(*times, Relaxed);
+        count.pending.fetch_add(*times, Relaxed);
+    }
+}
