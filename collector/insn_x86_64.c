@@ -132,50 +132,78 @@ fail:
 	return -1;
 }
 
+/* What the prologue has put where: the number of the argument register, or -1. */
+struct prologue {
+	int held[sizeof(registers) / sizeof(registers[0])]; /* by register */
+	struct {
+		int64_t slot; /* bytes from the stack pointer */
+		int held;
+	} spills[8];          /* unoptimised code runs short of registers */
+	unsigned spill_count;
+};
+
+static int spilled(const struct prologue *prologue, int64_t slot)
+{
+	for (unsigned i = prologue->spill_count; i-- > 0;)
+		if (prologue->spills[i].slot == slot)
+			return prologue->spills[i].held;
+	return -1;
+}
+
+static bool is_stack_slot(const ZydisDecodedOperand *operand, ZydisRegister base)
+{
+	return operand->type == ZYDIS_OPERAND_TYPE_MEMORY && operand->mem.base == base &&
+	       operand->mem.index == ZYDIS_REGISTER_NONE && operand->size == 64;
+}
+
+/* What a 64-bit operand holds. */
+static int operand_held(const struct prologue *prologue, const ZydisDecodedOperand *operand)
+{
+	int reg;
+
+	if (is_stack_slot(operand, ZYDIS_REGISTER_RSP))
+		return spilled(prologue, operand->mem.disp.value);
+	if (operand->type != ZYDIS_OPERAND_TYPE_REGISTER || operand->size != 64)
+		return -1;
+	reg = dwarf_register(operand->reg.value);
+	return reg < 0 ? -1 : prologue->held[reg];
+}
+
 int insn_register_stored(const uint8_t *code, size_t size, bool frame_is_sp, int64_t slot)
 {
 	/* The prologue ends long before: a stack probe loop, a few moves, the stores. */
 	enum { PROLOGUE_INSTRUCTIONS = 64 };
 	ZydisRegister base = frame_is_sp ? ZYDIS_REGISTER_RSP : ZYDIS_REGISTER_RBP;
-	int held[sizeof(registers) / sizeof(registers[0])]; /* argument each register holds */
+	struct prologue prologue = {0};
 	struct decoded current;
 	size_t i = 0;
 
 	for (int reg = 0; reg < REGISTER_COUNT; reg++)
-		held[reg] = reg;
+		prologue.held[reg] = reg;
 	for (int n = 0; n < PROLOGUE_INSTRUCTIONS && i < size; n++, i += current.insn.length) {
 		const ZydisDecodedOperand *to = current.operands;
-		const ZydisDecodedOperand *from = current.operands + 1;
-		int written;
+		bool is_mov;
+		int held;
+		int reg;
 
-		if (!decode(code + i, size - i, &current))
+		if (!decode(code + i, size - i, &current) ||
+		    current.insn.mnemonic == ZYDIS_MNEMONIC_CALL)
 			return -1;
-		if (current.insn.mnemonic == ZYDIS_MNEMONIC_CALL)
-			return -1;
-		if (current.insn.mnemonic != ZYDIS_MNEMONIC_MOV &&
-		    current.insn.mnemonic != ZYDIS_MNEMONIC_LEA)
+		is_mov = current.insn.mnemonic == ZYDIS_MNEMONIC_MOV;
+		if (!is_mov && current.insn.mnemonic != ZYDIS_MNEMONIC_LEA)
 			continue;
-		if (to->type == ZYDIS_OPERAND_TYPE_MEMORY) {
-			if (to->mem.base == base && to->mem.index == ZYDIS_REGISTER_NONE &&
-			    to->mem.disp.value == slot && to->size == 64 &&
-			    from->type == ZYDIS_OPERAND_TYPE_REGISTER) {
-				int reg = dwarf_register(from->reg.value);
-
-				return reg < 0 ? -1 : held[reg];
-			}
-			continue;
+		held = is_mov ? operand_held(&prologue, current.operands + 1) : -1;
+		if (is_stack_slot(to, base) && to->mem.disp.value == slot)
+			return held;
+		if (is_stack_slot(to, ZYDIS_REGISTER_RSP)) {
+			if (prologue.spill_count == sizeof(prologue.spills) / sizeof(prologue.spills[0]))
+				return -1;
+			prologue.spills[prologue.spill_count].slot = to->mem.disp.value;
+			prologue.spills[prologue.spill_count++].held = held;
 		}
-		written = to->type == ZYDIS_OPERAND_TYPE_REGISTER ? dwarf_register(to->reg.value)
-								   : -1;
-		if (written < 0)
-			continue;
-		held[written] = -1;
-		if (from->type == ZYDIS_OPERAND_TYPE_REGISTER && from->size == 64) {
-			int reg = dwarf_register(from->reg.value);
-
-			if (reg >= 0)
-				held[written] = held[reg];
-		}
+		reg = to->type == ZYDIS_OPERAND_TYPE_REGISTER ? dwarf_register(to->reg.value) : -1;
+		if (reg >= 0)
+			prologue.held[reg] = held;
 	}
 	return -1;
 }

@@ -84,6 +84,27 @@ static bool cut_components(char *path, unsigned count)
 	return false;
 }
 
+/*
+ * `<app::Gen<u8>>`, as v0 mangling has an impl of a type's own methods, is
+ * written `app::Gen`; so is `app::Gen<T>` of legacy mangling. The arguments are
+ * those of one instance only, and the coroutine's own name lists its own.
+ */
+static void tidy_impl_name(char *name)
+{
+	size_t length = strlen(name);
+	char *arguments;
+
+	if (strstr(name, " as "))
+		return;
+	if (length > 2 && name[0] == '<' && name[length - 1] == '>') {
+		name[length - 1] = '\0';
+		memmove(name, name + 1, length - 1);
+	}
+	arguments = strchr(name, '<');
+	if (arguments && arguments != name)
+		*arguments = '\0';
+}
+
 void type_names_learn_impl(struct type_names *names, const char *path, const char *inner,
 			   const char *linkage_name)
 {
@@ -100,6 +121,7 @@ void type_names_learn_impl(struct type_names *names, const char *path, const cha
 		free(name);
 		return;
 	}
+	tidy_impl_name(name);
 	impl = calloc(1, sizeof(*impl));
 	if (!impl) {
 		free(name);

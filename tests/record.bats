@@ -1,0 +1,110 @@
+#!/usr/bin/env bats
+# A recording agrees with what the program counted itself.
+
+load helpers
+
+@test "seed, rustc 1.63, debug: counts are the program's own" {
+    record seed-1.63-debug
+    compare debug
+}
+
+@test "seed, rustc 1.63, release: counts are the program's own" {
+    record seed-1.63-release
+    compare release
+}
+
+@test "seed, rustc 1.96, debug: counts are the program's own" {
+    record seed-1.96-debug
+    compare debug
+}
+
+@test "seed, rustc 1.96, release: counts are the program's own" {
+    record seed-1.96-release
+    compare release
+}
+
+@test "panics, rustc 1.63, debug: counts are the program's own" {
+    record panics-1.63-debug
+    compare debug
+}
+
+@test "panics, rustc 1.63, release: counts are the program's own" {
+    record panics-1.63-release
+    compare release
+}
+
+@test "panics, rustc 1.96, debug: counts are the program's own" {
+    record panics-1.96-debug
+    compare debug
+}
+
+@test "panics, rustc 1.96, release: counts are the program's own" {
+    record panics-1.96-release
+    compare release
+}
+
+@test "storm, rustc 1.63, debug: counts are the program's own" {
+    record storm-1.63-debug
+    compare debug
+}
+
+@test "storm, rustc 1.63, release: counts are the program's own" {
+    record storm-1.63-release
+    compare release
+}
+
+@test "storm, rustc 1.96, debug: counts are the program's own" {
+    record storm-1.96-debug
+    compare debug
+}
+
+@test "storm, rustc 1.96, release: counts are the program's own" {
+    record storm-1.96-release
+    compare release
+}
+
+@test "server (tokio, hyper), rustc 1.63, debug: counts are the program's own" {
+    record server-1.63-debug
+    compare debug
+}
+
+@test "server (tokio, hyper), rustc 1.63, release: counts are the program's own" {
+    record server-1.63-release
+    compare release
+}
+
+@test "the program's output is unchanged and the summary is one line" {
+    "$SUBJECTS/seed-1.96-debug" >untraced
+    record seed-1.96-debug
+    cmp untraced out
+    same "lines on stderr" 1 "$(wc -l <err)"
+    grep -Eq 'polls' err
+    grep -Eq 't\.db' err
+}
+
+@test "rows of poll_count agree with rows of poll and future" {
+    record seed-1.96-debug
+    same "polls per type" "" "$(sql t.db "
+        SELECT c.name, c.polls, count(p.id) FROM poll_count c
+        LEFT JOIN future_type t ON t.name = c.name
+        LEFT JOIN future f ON f.future_type_id = t.id
+        LEFT JOIN poll p ON p.future_id = f.id
+        GROUP BY c.name HAVING c.polls <> count(p.id)")"
+    same "kinds" "async_block async_fn future" "$(sql t.db "
+        SELECT DISTINCT kind FROM poll_count WHERE name LIKE '%seed::%' ORDER BY kind" | xargs)"
+    same "futures of seed::example" 3 \
+        "$(sql t.db "SELECT futures FROM poll_count WHERE name = 'seed::example'")"
+    same "finished futures of seed::example" 3 "$(sql t.db "
+        SELECT count(*) FROM future f JOIN future_type t ON t.id = f.future_type_id
+        WHERE t.name = 'seed::example' AND f.outcome = 'ready'")"
+}
+
+@test "no compiler wrapper shows in a name" {
+    for subject in seed-1.63-debug seed-1.96-debug; do
+        record $subject
+        [ "$(sql t.db 'SELECT count(*) FROM poll_count')" -gt 0 ]
+        same "$subject" "" "$(sql t.db "SELECT name FROM poll_count WHERE name LIKE '%GenFuture%'
+            OR name LIKE '%{{closure}}%' OR name LIKE '%\_env#%' ESCAPE '\\'
+            OR name LIKE '%{impl#%'")"
+    done
+}
