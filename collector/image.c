@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <gelf.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -67,7 +68,11 @@ int image_open(struct image *image, const char *path)
 	Dwarf_Addr bias;
 	char *raw;
 
-	*image = (struct image){.fd = -1};
+	*image = (struct image){.fd = -1, .path = strdup(path)};
+	if (!image->path) {
+		message_error("%s: cannot open: out of memory", path);
+		return -1;
+	}
 	elf_version(EV_CURRENT);
 	image->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (image->fd < 0) {
@@ -117,6 +122,7 @@ void image_close(struct image *image)
 		elf_end(image->elf);
 	if (image->fd >= 0)
 		close(image->fd);
+	free(image->path);
 	*image = (struct image){.fd = -1};
 }
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct image {
+	char *path;          /* as given; owned */
 	int fd;              /* of the file; owned */
 	Elf *elf;            /* owned */
 	const uint8_t *data; /* the whole file; lives as long as elf */

@@ -2,6 +2,8 @@
 
 #include <Zydis/Zydis.h>
 #include <elf.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,6 +83,34 @@ static bool is_table_jump(const struct decoded *jump, const struct decoded *befo
 	       before->operands[0].reg.value == target->reg.value;
 }
 
+/* How tracefs reads where an indirect jump goes: `%ax`, `+24(%cx)`, `+4660(%ip)`. */
+static void describe_target(const struct decoded *jump, char *fetch, size_t size)
+{
+	const ZydisDecodedOperand *target = &jump->operands[0];
+	const char *base;
+	int64_t displacement;
+
+	if (target->type == ZYDIS_OPERAND_TYPE_REGISTER) {
+		base = insn_register_name(dwarf_register(target->reg.value));
+		if (base)
+			snprintf(fetch, size, "%%%s", base);
+		return;
+	}
+	if (target->type != ZYDIS_OPERAND_TYPE_MEMORY ||
+	    target->mem.index != ZYDIS_REGISTER_NONE)
+		return;
+	displacement = target->mem.disp.value;
+	if (target->mem.base == ZYDIS_REGISTER_RIP) {
+		/* The instruction counts from its end, the trap is at its start. */
+		base = "ip";
+		displacement += jump->insn.length;
+	} else {
+		base = insn_register_name(dwarf_register(target->mem.base));
+	}
+	if (base)
+		snprintf(fetch, size, "%+" PRId64 "(%%%s)", displacement, base);
+}
+
 int insn_find_exits(const uint8_t *code, size_t size, uint64_t address, struct insn_exit **exits,
 		    size_t *count)
 {
@@ -91,8 +121,7 @@ int insn_find_exits(const uint8_t *code, size_t size, uint64_t address, struct i
 	*exits = NULL;
 	*count = 0;
 	for (size_t i = 0; i < size; i += current.insn.length, before = current) {
-		bool tail_call = false;
-		uint64_t target = address;
+		struct insn_exit way_out = {.address = address + i};
 
 		if (!decode(code + i, size - i, &current))
 			goto fail;
@@ -102,16 +131,19 @@ int insn_find_exits(const uint8_t *code, size_t size, uint64_t address, struct i
 				continue;
 			if (current.operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
 				ZydisCalcAbsoluteAddress(&current.insn, &current.operands[0],
-							 address + i, &target);
-				if (target >= address && target < address + size)
+							 address + i, &way_out.target);
+				if (way_out.target >= address && way_out.target < address + size)
 					continue;
 				/* A trap there would not tell whether the jump is taken. */
 				if (current.insn.meta.category == ZYDIS_CATEGORY_COND_BR)
 					goto fail;
 			} else if (is_table_jump(&current, &before)) {
 				continue;
+			} else {
+				describe_target(&current, way_out.target_fetch,
+						sizeof(way_out.target_fetch));
 			}
-			tail_call = true;
+			way_out.tail_call = true;
 		}
 		if (*count == room) {
 			struct insn_exit *grown;
@@ -122,7 +154,7 @@ int insn_find_exits(const uint8_t *code, size_t size, uint64_t address, struct i
 				goto fail;
 			*exits = grown;
 		}
-		(*exits)[(*count)++] = (struct insn_exit){address + i, tail_call};
+		(*exits)[(*count)++] = way_out;
 	}
 	return 0;
 fail:

@@ -228,3 +228,38 @@ struct poll_result layout_poll_result(Dwarf_Die *poll, bool in_memory)
 		result.value &= (UINT64_C(1) << (8 * width)) - 1;
 	return result;
 }
+
+/* Type and offset of the member of that name. */
+static bool member(Dwarf_Die *type, const char *name, Dwarf_Die *member_type, unsigned *offset)
+{
+	Dwarf_Die die;
+	uint64_t location;
+
+	if (!layout_child(type, DW_TAG_member, name, &die) || !layout_type_of(&die, member_type) ||
+	    !unsigned_attribute(&die, DW_AT_data_member_location, &location))
+		return false;
+	*offset = (unsigned)location;
+	return true;
+}
+
+struct waker_layout layout_waker(Dwarf_Die *context_pointer)
+{
+	struct waker_layout layout = {0};
+	unsigned raw_waker = 0;
+	Dwarf_Die context;
+	Dwarf_Die waker_pointer;
+	Dwarf_Die waker;
+	Dwarf_Die raw;
+	Dwarf_Die word;
+
+	/* Context { waker: &Waker }, Waker { waker: RawWaker }, RawWaker { data, vtable } */
+	layout.known = layout_type_of(context_pointer, &context) &&
+		       member(&context, "waker", &waker_pointer, &layout.in_context) &&
+		       layout_type_of(&waker_pointer, &waker) &&
+		       member(&waker, "waker", &raw, &raw_waker) &&
+		       member(&raw, "data", &word, &layout.data) &&
+		       member(&raw, "vtable", &word, &layout.vtable);
+	layout.data += raw_waker;
+	layout.vtable += raw_waker;
+	return layout;
+}

@@ -39,4 +39,7 @@ int layout_describe(struct future_type *type, Dwarf_Die *die, const struct dwarf
  */
 struct poll_result layout_poll_result(Dwarf_Die *poll, bool in_memory);
 
+/* Where a Context, given the type `&mut Context`, keeps its waker. */
+struct waker_layout layout_waker(Dwarf_Die *context_pointer);
+
 #endif

@@ -1,8 +1,10 @@
 #include "list.h"
 
+#include "image.h"
 #include "insn.h"
 #include "message.h"
 #include "poll_sites.h"
+#include "probe_plan.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -34,22 +36,35 @@ static void print_await_points(const struct future_type *type)
 	}
 }
 
-int list_poll_sites(const struct poll_sites *sites)
+static void print_site(const struct poll_site *site, const struct future_type *type)
 {
-	printf("%-10s %-13s %-4s %-7s %-7s %s\n", "OFFSET", "KIND", "SELF", "CONTEXT", "INLINED",
-	       "FUTURE");
-	for (size_t i = 0; i < sites->site_count; i++) {
-		const struct poll_site *site = &sites->sites[i];
-		const struct future_type *type = &sites->types[site->type];
+	printf("0x%08" PRIx64 " %-13s %-4s %-7s %-7u %s", site->offset,
+	       future_kind_name(type->kind), register_or_dash(site->self_register),
+	       register_or_dash(site->context_register), type->inlined, type->name);
+	if (type->file)
+		printf(" (%s:%u)", base_name(type->file), type->line);
+	putchar('\n');
+	if (message_level >= 2)
+		print_await_points(type);
+}
 
-		printf("0x%08" PRIx64 " %-13s %-4s %-7s %-7u %s", site->offset,
-		       future_kind_name(type->kind), register_or_dash(site->self_register),
-		       register_or_dash(site->context_register), type->inlined, type->name);
-		if (type->file)
-			printf(" (%s:%u)", base_name(type->file), type->line);
-		putchar('\n');
-		if (message_level >= 2)
-			print_await_points(type);
+int list_poll_sites(const struct probe_plan *plan)
+{
+	size_t image = SIZE_MAX;
+
+	for (size_t i = 0; i < plan->probe_count; i++) {
+		const struct probe *probe = &plan->probes[i];
+		const struct poll_sites *sites = &plan->images[probe->image];
+		const struct poll_site *site = &sites->sites[probe->site];
+
+		if (probe->kind != PROBE_ENTRY)
+			continue;
+		if (probe->image != image) {
+			image = probe->image;
+			printf("%s\n%-10s %-13s %-4s %-7s %-7s %s\n", sites->image->path, "OFFSET",
+			       "KIND", "SELF", "CONTEXT", "INLINED", "FUTURE");
+		}
+		print_site(site, &sites->types[site->type]);
 	}
 	if (fflush(stdout) || ferror(stdout)) {
 		message_error("--list: cannot write to stdout: %s", strerror(errno));

@@ -2,12 +2,12 @@
 #ifndef LIST_H
 #define LIST_H
 
-struct poll_sites;
+struct probe_plan;
 
 /*
- * Print one line per site, then with -v its await points. Returns 0, or -1
- * after one line on stderr if stdout cannot be written.
+ * Print one line per site that the plan probes, then with -v its await points.
+ * Returns 0, or -1 after one line on stderr if stdout cannot be written.
  */
-int list_poll_sites(const struct poll_sites *sites);
+int list_poll_sites(const struct probe_plan *plan);
 
 #endif

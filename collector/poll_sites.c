@@ -43,7 +43,7 @@ struct type_index {
 };
 
 struct finder {
-	struct image image;
+	const struct image *image;
 	struct dwarf_scopes *scopes;      /* owned */
 	struct type_names *names;         /* owned */
 	struct candidate *candidates;     /* owned */
@@ -77,7 +77,7 @@ static bool is_live(const struct finder *finder, Dwarf_Die *die, Dwarf_Addr *ent
 	if (dwarf_lowpc(die, entry) &&
 	    dwarf_ranges(die, 0, &base, entry, &end) <= 0)
 		return false;
-	return *entry && image_file_offset(&finder->image, *entry, &offset);
+	return *entry && image_file_offset(finder->image, *entry, &offset);
 }
 
 static void count_inlined(struct finder *finder, Dwarf_Die *die)
@@ -290,7 +290,7 @@ static int register_at_entry(const struct finder *finder, Dwarf_Die *function,
 		return -1;
 	if (base[0].atom != DW_OP_reg7 && base[0].atom != DW_OP_reg6)
 		return -1;
-	return insn_register_stored(finder->image.data + site->offset, site->end - site->address,
+	return insn_register_stored(finder->image->data + site->offset, site->end - site->address,
 				    base[0].atom == DW_OP_reg7, (int64_t)operations[0].number);
 }
 
@@ -321,8 +321,8 @@ static bool code_range(const struct finder *finder, Dwarf_Die *die, struct poll_
 	Dwarf_Addr end;
 
 	if (!is_live(finder, die, &entry) || dwarf_highpc(die, &end) || end <= entry ||
-	    !image_file_offset(&finder->image, entry, &site->offset) ||
-	    end - entry > finder->image.size - site->offset)
+	    !image_file_offset(finder->image, entry, &site->offset) ||
+	    end - entry > finder->image->size - site->offset)
 		return false;
 	site->address = entry;
 	site->end = end;
@@ -370,7 +370,8 @@ static void consider(struct finder *finder, Dwarf_Die *die)
 		return;
 	context = self;
 	if (is_resume) {
-		has_context = layout_child(die, DW_TAG_variable, "_task_context", &context);
+		has_context = layout_child(die, DW_TAG_variable, "_task_context", &context) &&
+			      layout_type_of(&context, &context_type);
 	} else {
 		if (!next_parameter(&context) || !layout_type_of(&context, &context_type))
 			return;
@@ -387,6 +388,8 @@ static void consider(struct finder *finder, Dwarf_Die *die)
 	if (!site.end)
 		return;
 	site.type = (size_t)type;
+	if (!sites->waker.known && has_context)
+		sites->waker = layout_waker(&context_type);
 	find_registers(finder, die, &self, has_context ? &context : NULL, &returned, &site);
 	linkage_name =
 		dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute));
@@ -460,37 +463,33 @@ static void finder_free(struct finder *finder)
 	free(finder->candidates);
 	dwarf_scopes_free(finder->scopes);
 	type_names_free(finder->names);
-	image_close(&finder->image);
 }
 
-int poll_sites_find(const char *path, struct poll_sites *sites)
+int poll_sites_find(const struct image *image, struct poll_sites *sites)
 {
-	struct finder finder = {.sites = sites};
+	struct finder finder = {.image = image, .sites = sites};
 	Dwarf_CU *unit = NULL;
 	Dwarf_Die unit_die;
 	int status = -1;
 
-	*sites = (struct poll_sites){0};
-	if (image_open(&finder.image, path))
-		goto out;
-	memcpy(sites->build_id, finder.image.build_id, sizeof(sites->build_id));
+	*sites = (struct poll_sites){.image = image};
 	finder.scopes = dwarf_scopes_new();
 	finder.names = type_names_new();
 	finder.out_of_memory = !finder.scopes || !finder.names;
 	while (!finder.out_of_memory &&
-	       dwarf_get_units(finder.image.dwarf, unit, &unit, NULL, NULL, &unit_die, NULL) == 0)
+	       dwarf_get_units(image->dwarf, unit, &unit, NULL, NULL, &unit_die, NULL) == 0)
 		visit(&finder, &unit_die, NULL);
 	for (size_t i = 0; i < finder.candidate_count && !finder.out_of_memory; i++)
 		consider(&finder, &finder.candidates[i].die);
 	if (finder.out_of_memory) {
-		message_error("%s: reading debug information: out of memory", path);
+		message_error("%s: reading debug information: out of memory", image->path);
 		goto out;
 	}
 	finish_sites(sites);
 	if (!sites->site_count) {
 		message_error("%s: no async code in it: no function polls a future; name the "
 			      "program that does with --exe",
-			      path);
+			      image->path);
 		goto out;
 	}
 	status = 0;
@@ -499,6 +498,12 @@ out:
 	if (status)
 		poll_sites_free(sites);
 	return status;
+}
+
+bool poll_site_has_state(const struct poll_site *site, const struct future_type *type)
+{
+	/* rustc 1.63 to 1.96 made the state one byte in every coroutine seen. */
+	return type->state_offset >= 0 && type->state_width == 1 && site->self_register >= 0;
 }
 
 void poll_sites_free(struct poll_sites *sites)

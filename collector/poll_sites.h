@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct image;
+
 enum future_kind {
 	FUTURE_ASYNC_FN,
 	FUTURE_ASYNC_BLOCK,
@@ -64,21 +66,33 @@ struct poll_site {
 	struct poll_result result;
 };
 
+/* Where the two words of the RawWaker lie, from the address of the Context. */
+struct waker_layout {
+	bool known;
+	unsigned in_context; /* bytes from the Context to the pointer to the Waker */
+	unsigned data;       /* bytes from the Waker to the data pointer */
+	unsigned vtable;     /* bytes from the Waker to the vtable pointer */
+};
+
 struct poll_sites {
+	const struct image *image; /* borrowed: where they are */
 	struct future_type *types; /* owned */
 	size_t type_count;
 	struct poll_site *sites; /* owned, sorted by address */
 	size_t site_count;
-	char build_id[65];    /* lower case hexadecimal; "" if there is none */
+	struct waker_layout waker;
 };
 
 /*
- * Find the poll sites of the ELF file at path. On success returns 0 and fills
- * *sites, to be released with poll_sites_free. On failure prints one line on
- * stderr (see message.h) and returns -1.
+ * Find the poll sites of image, which must outlive the result. On success returns
+ * 0 and fills *sites, to be released with poll_sites_free. On failure prints one
+ * line on stderr (see message.h) and returns -1.
  */
-int poll_sites_find(const char *path, struct poll_sites *sites);
+int poll_sites_find(const struct image *image, struct poll_sites *sites);
 void poll_sites_free(struct poll_sites *sites);
+
+/* Can a trap at the entry of site read the state of the polled coroutine? */
+bool poll_site_has_state(const struct poll_site *site, const struct future_type *type);
 
 /* "async_fn", "async_block", "async_closure" or "future". */
 const char *future_kind_name(enum future_kind kind);

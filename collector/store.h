@@ -1,29 +1,65 @@
-/* The recording on disk: a batched SQLite writer for schema/recording.sql. */
+/*
+ * The recording on disk: a batched SQLite writer for schema/recording.sql.
+ *
+ * A recording is made beside its final place and put there when the traced program
+ * has started, so that a start that fails leaves an older recording alone.
+ */
 #ifndef STORE_H
 #define STORE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
-struct sqlite3;
-struct poll_sites;
+#include "perf_ring.h"
+
 struct probe_plan;
 struct store;
+struct trap;
 
-/* One decoded trap; the columns of table event. */
-struct trap {
-	uint64_t time_ns; /* CLOCK_MONOTONIC */
-	uint32_t cpu;
-	uint32_t pid;
-	uint32_t tid;
-	int64_t probe_id; /* row of table probe */
-	bool is_exit;
-	uint64_t sp;
-	uint64_t self;           /* entry only, as all below but result */
-	uint64_t state;
-	uint64_t return_address;
-	uint64_t waker_data;
-	uint64_t waker_vtable;
-	uint64_t result; /* exit only */
-};
+/*
+ * Can a recording be made at path? Not if something else than a recording is there
+ * or its directory cannot be written. Returns 0, or -1 after one line on stderr.
+ */
+int store_check_output(const char *path);
+
+/*
+ * Make an empty recording beside path. Returns it, to be released with store_close
+ * or store_discard, or NULL after one line on stderr.
+ */
+struct store *store_create(const char *path);
+
+/* Write what is known before the start. All return 0, or -1 after one line on stderr. */
+int store_write_text(struct store *store, const char *key, const char *value);
+int store_write_number(struct store *store, const char *key, int64_t value);
+int store_write_plan(struct store *store, const struct probe_plan *plan);
+
+/* Put the recording at its place, over an older one, and go on there. */
+int store_publish(struct store *store);
+
+/*
+ * Add one record. They return 0, or -1 after one line on stderr; after a failure
+ * every further call fails silently.
+ */
+int store_add_trap(struct store *store, const struct perf_stamp *stamp, const struct trap *trap);
+int store_add_lost(struct store *store, const struct perf_stamp *stamp, uint64_t since_ns,
+		   uint64_t count);
+int store_add_thread_event(struct store *store, const struct perf_stamp *stamp,
+			   enum thread_event_kind kind, uint32_t pid, uint32_t tid,
+			   uint32_t parent_tid, const char *name);
+
+/* Derive the rest of the recording (recording_reconstruct). */
+int store_reconstruct(struct store *store);
+
+/* Traps and lost samples so far. */
+uint64_t store_trap_count(const struct store *store);
+uint64_t store_lost_count(const struct store *store);
+/* Polls in the reconstructed recording; size of its file in bytes. */
+uint64_t store_poll_count(struct store *store);
+uint64_t store_file_size(const struct store *store);
+
+/* End the recording. Returns 0, or -1 after one line on stderr. */
+int store_close(struct store *store);
+/* Remove a recording that was not published, and release it. */
+void store_discard(struct store *store);
 
 #endif

@@ -4,15 +4,24 @@
 -- 64 bits the processor held, stored as SQLite integers (so above 2^63 they
 -- show negative).
 
+-- name: recording_schema
 CREATE TABLE meta (
-    key TEXT PRIMARY KEY,   -- schema_version, asyncrec_version, program, arguments,
-                            -- build_id, start_ns, end_ns, exit_status, level, exits
+    key TEXT PRIMARY KEY,   -- asyncrec_version, schema_version, program, arguments, level,
+                            -- exits, start_ns, end_ns, exit_status, incomplete
     value ANY
 ) WITHOUT ROWID;
+
+-- One row per probed file.
+CREATE TABLE image (
+    id INTEGER PRIMARY KEY,
+    path TEXT NOT NULL,
+    build_id TEXT           -- hexadecimal; NULL: the file has none
+);
 
 -- One row per type of future that the traced program can poll.
 CREATE TABLE future_type (
     id INTEGER PRIMARY KEY,
+    image_id INTEGER NOT NULL REFERENCES image (id),
     name TEXT NOT NULL,     -- as its author would write it: app::db::lookup
     kind TEXT NOT NULL      -- async_fn, async_block, async_closure or future
         CHECK (kind IN ('async_fn', 'async_block', 'async_closure', 'future')),
@@ -36,20 +45,28 @@ CREATE TABLE await_point (
 -- One row per armed probe point.
 CREATE TABLE probe (
     id INTEGER PRIMARY KEY,
+    image_id INTEGER NOT NULL REFERENCES image (id),
     future_type_id INTEGER NOT NULL REFERENCES future_type (id),
-    kind TEXT NOT NULL CHECK (kind IN ('entry', 'exit')),
+    kind TEXT NOT NULL      -- entry, exit (a return) or tail (a jump to another function,
+        CHECK (kind IN ('entry', 'exit', 'tail')), -- which returns in this one's place)
+    entry_id INTEGER NOT NULL REFERENCES probe (id), -- the entry of the same function
     file_offset INTEGER NOT NULL, -- bytes into the probed file
     address INTEGER NOT NULL,     -- virtual address as linked
     symbol TEXT,                  -- linkage name; NULL: none
     state_known INTEGER NOT NULL, -- entry: event.state holds the coroutine's state
     self_known INTEGER NOT NULL,  -- entry: event.self holds the future's address
+    waker_known INTEGER NOT NULL, -- entry: event.waker_data and waker_vtable are read
     exits INTEGER NOT NULL,       -- entry: 1 if every exit of the function is probed
     -- exit: event.result is the discriminant of the returned Poll<T>.
     -- It means Pending if equal to result_value (result_is = 'pending'),
     -- or Ready if equal to result_value (result_is = 'ready').
     -- result_is NULL: the result of this function is not known.
     result_is TEXT CHECK (result_is IN ('pending', 'ready')),
-    result_value INTEGER
+    result_value INTEGER,
+    -- tail: virtual address as linked of the jump's target; NULL: event.result has
+    -- it, as the program's own address. entry: not NULL if the function is just
+    -- this jump.
+    tail_address INTEGER
 );
 
 -- One row per trap.
@@ -60,29 +77,95 @@ CREATE TABLE event (
     pid INTEGER NOT NULL,
     tid INTEGER NOT NULL,
     probe_id INTEGER NOT NULL REFERENCES probe (id),
-    sp INTEGER NOT NULL,    -- stack pointer, as it was (entry) or will be (exit) with the
-                            -- return address on top: equal for both ends of one call
+    address INTEGER NOT NULL, -- of the trap, in the process (probe.address plus where
+                            -- the image lies)
+    sp INTEGER NOT NULL,    -- stack pointer with the return address on top: equal for
+                            -- both ends of one call
     self INTEGER,           -- entry: address of the polled future
     state INTEGER,          -- entry: the coroutine's state before this poll
     return_address INTEGER, -- entry: where the call came from
     waker_data INTEGER,     -- entry: the two words of the RawWaker in the Context
     waker_vtable INTEGER,
-    result INTEGER          -- exit: raw discriminant of the returned Poll
+    result INTEGER          -- exit: discriminant of the returned Poll; tail: the target
 );
 
--- Threads seen while recording.
-CREATE TABLE thread (
-    id INTEGER PRIMARY KEY,
+-- What became of threads while recording.
+CREATE TABLE thread_event (
+    time_ns INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('start', 'name', 'end')),
     pid INTEGER NOT NULL,
     tid INTEGER NOT NULL,
-    name TEXT,
-    start_ns INTEGER,       -- NULL: ran before the recording began
-    end_ns INTEGER          -- NULL: still ran when the recording ended
+    parent_tid INTEGER,     -- start: the thread that made it
+    name TEXT               -- name: its name from then on
 );
 
 -- Samples the kernel dropped because a ring buffer was full.
 CREATE TABLE lost (
-    time_ns INTEGER NOT NULL,
+    time_ns INTEGER NOT NULL,  -- by this time; the end of the recording for losses found then
+    since_ns INTEGER NOT NULL, -- after this time
     cpu INTEGER NOT NULL,
     count INTEGER NOT NULL
 );
+
+-- name: recording_open
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = OFF;
+
+-- name: recording_create
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+PRAGMA page_size = 8192;
+
+-- name: recording_close
+PRAGMA journal_mode = DELETE;
+
+-- name: begin
+BEGIN;
+
+-- name: commit
+COMMIT;
+
+-- name: rollback
+ROLLBACK;
+
+-- name: insert_meta
+INSERT INTO meta (key, value) VALUES (?, ?);
+
+-- name: insert_image
+INSERT INTO image (id, path, build_id) VALUES (?, ?, ?);
+
+-- name: insert_future_type
+INSERT INTO future_type (id, image_id, name, kind, file, line, size_bytes, inlined, complete)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_await_point
+INSERT INTO await_point (future_type_id, state, file, line, awaitee) VALUES (?, ?, ?, ?, ?);
+
+-- name: insert_probe
+INSERT INTO probe (id, image_id, future_type_id, kind, entry_id, file_offset, address, symbol,
+    state_known, self_known, waker_known, exits, result_is, result_value, tail_address)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_event
+INSERT INTO event (time_ns, cpu, pid, tid, probe_id, address, sp, self, state, return_address,
+    waker_data, waker_vtable, result)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_thread_event
+INSERT INTO thread_event (time_ns, kind, pid, tid, parent_tid, name) VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: insert_lost
+INSERT INTO lost (time_ns, since_ns, cpu, count) VALUES (?, ?, ?, ?);
+
+-- name: count_polls
+SELECT count(*) FROM poll;
+
+-- name: mark_recording
+PRAGMA application_id = 0x61726563; -- RECORDING_APPLICATION_ID: "arec"
+PRAGMA user_version = 1;            -- RECORDING_SCHEMA_VERSION
+
+-- name: read_application_id
+PRAGMA application_id;
+
+-- name: read_user_version
+PRAGMA user_version;

@@ -16,11 +16,11 @@
 #define RECORDING_APPLICATION_ID 0x61726563
 
 /*
- * Rebuild every derived table and view of the recording open at db from its
- * raw tables (poll, future, task, poll_count, await_edge, await_chain), in one
- * transaction. db must be writable; it stays owned by the caller.
- * Returns 0, or -1 with the reason in sqlite3_errmsg(db); then nothing changed.
+ * Rebuild every derived table of the recording open at db (schema/derived.sql)
+ * from its raw tables (schema/recording.sql), in one transaction. db must be
+ * writable; it stays owned by the caller. Returns 0, or -1 with the reason in
+ * *why, to be released with sqlite3_free; then nothing changed.
  */
-int recording_reconstruct(sqlite3 *db);
+int recording_reconstruct(sqlite3 *db, char **why);
 
 #endif

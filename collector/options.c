@@ -1,0 +1,194 @@
+#include "options.h"
+
+#include "asyncrec/recording.h"
+#include "message.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Room for a few hundred milliseconds of traps at full speed on one processor. */
+static const size_t default_buffer_size = 8 << 20;
+
+static const char help[] =
+	"Usage: asyncrec [OPTIONS] [-o FILE] [--] PROGRAM [ARG...]\n"
+	"       asyncrec --list PROGRAM\n"
+	"Record every poll of the futures of an asynchronous Rust program.\n"
+	"\n"
+	"  -o, --output FILE    write the recording to FILE (default: trace.db)\n"
+	"  -l, --level LEVEL    async: coroutines (async fn, block, closure; the default);\n"
+	"                       all: hand-written futures too\n"
+	"  -m, --match REGEX    only futures whose name matches; repeatable\n"
+	"  -x, --exclude REGEX  no futures whose name matches; repeatable\n"
+	"      --exits WHICH    where to record the end of polls: all (default) or none\n"
+	"  -b, --buffer SIZE    ring buffer of each processor: bytes, or with K, M or G\n"
+	"                       (default: 8M)\n"
+	"      --exe FILE       what to probe, when PROGRAM is a script or wrapper that\n"
+	"                       runs it, or a shared library of it; repeatable\n"
+	"      --list           print the poll sites of PROGRAM and run nothing; with -v\n"
+	"                       also the await points\n"
+	"  -q, --quiet          print errors only\n"
+	"  -v, --verbose        print more\n"
+	"      --version        print the version\n"
+	"  -h, --help           print this help\n"
+	"\n"
+	"Exit status: PROGRAM's own (128+N if signal N ended it); 125 if asyncrec failed,\n"
+	"126 if PROGRAM cannot be executed, 127 if it is not found.\n";
+
+enum { OPTION_EXITS = 256, OPTION_EXE, OPTION_LIST, OPTION_VERSION };
+
+static const struct option long_options[] = {
+	{"output", required_argument, NULL, 'o'},
+	{"level", required_argument, NULL, 'l'},
+	{"match", required_argument, NULL, 'm'},
+	{"exclude", required_argument, NULL, 'x'},
+	{"exits", required_argument, NULL, OPTION_EXITS},
+	{"buffer", required_argument, NULL, 'b'},
+	{"exe", required_argument, NULL, OPTION_EXE},
+	{"list", no_argument, NULL, OPTION_LIST},
+	{"quiet", no_argument, NULL, 'q'},
+	{"verbose", no_argument, NULL, 'v'},
+	{"version", no_argument, NULL, OPTION_VERSION},
+	{"help", no_argument, NULL, 'h'},
+	{0},
+};
+
+static int read_size(const char *text, size_t *size)
+{
+	static const char units[] = "KMG";
+	char *end;
+	const char *unit;
+	unsigned shift = 0;
+	uintmax_t number;
+
+	errno = 0;
+	number = strtoumax(text, &end, 10);
+	unit = *end ? strchr(units, *end) : NULL;
+	if (unit) {
+		shift = 10 * (unsigned)(unit - units + 1);
+		end++;
+	}
+	if (errno || text[0] < '0' || text[0] > '9' || *end || number == 0 ||
+	    number > (UINT64_C(1) << 40) >> shift) {
+		message_error("--buffer %s: not a size; give bytes, or a number with K, M or G",
+			      text);
+		return -1;
+	}
+	*size = (size_t)(number << shift);
+	return 0;
+}
+
+static int append(const char ***list, size_t *count, const char *text)
+{
+	const char **grown = realloc(*list, (*count + 1) * sizeof(*grown));
+
+	if (!grown) {
+		message_error("options: out of memory");
+		return -1;
+	}
+	grown[(*count)++] = text;
+	*list = grown;
+	return 0;
+}
+
+static int read_level(const char *text, enum plan_level *level)
+{
+	if (strcmp(text, "async") == 0)
+		*level = LEVEL_ASYNC;
+	else if (strcmp(text, "all") == 0)
+		*level = LEVEL_ALL;
+	else {
+		message_error("--level %s: no such level; choose async or all", text);
+		return -1;
+	}
+	return 0;
+}
+
+static int read_exits(const char *text, enum plan_exits *exits)
+{
+	if (strcmp(text, "all") == 0)
+		*exits = EXITS_ALL;
+	else if (strcmp(text, "none") == 0)
+		*exits = EXITS_NONE;
+	else {
+		message_error("--exits %s: no such choice; choose all or none", text);
+		return -1;
+	}
+	return 0;
+}
+
+/* Take one option. Returns 0, or -1 after one line on stderr. */
+static int take(struct options *options, int option)
+{
+	struct plan_choice *choice = &options->choice;
+
+	switch (option) {
+	case 'o':
+		options->output = optarg;
+		return 0;
+	case 'l':
+		return read_level(optarg, &choice->level);
+	case 'm':
+		return append((const char ***)&choice->match, &choice->match_count, optarg);
+	case 'x':
+		return append((const char ***)&choice->exclude, &choice->exclude_count, optarg);
+	case OPTION_EXITS:
+		return read_exits(optarg, &choice->exits);
+	case 'b':
+		return read_size(optarg, &options->buffer_size);
+	case OPTION_EXE:
+		return append(&options->images, &options->image_count, optarg);
+	case OPTION_LIST:
+		options->list = true;
+		return 0;
+	case 'q':
+		message_level = 0;
+		return 0;
+	case 'v':
+		message_level = 2;
+		return 0;
+	default:
+		return -1; /* getopt has said what is wrong */
+	}
+}
+
+int options_read(struct options *options, int argc, char **argv)
+{
+	static char name[] = "asyncrec";
+	int option;
+
+	*options = (struct options){.output = "trace.db", .buffer_size = default_buffer_size};
+	argv[0] = name; /* what getopt begins its messages with */
+	while ((option = getopt_long(argc, argv, "+o:l:m:x:b:qvh", long_options, NULL)) != -1) {
+		if (option == 'h') {
+			fputs(help, stdout);
+			return 0;
+		}
+		if (option == OPTION_VERSION) {
+			puts("asyncrec " ASYNCREC_VERSION);
+			return 0;
+		}
+		if (take(options, option)) {
+			options_free(options);
+			return STATUS_FAILED;
+		}
+	}
+	options->program = argv + optind;
+	if (!options->program[0] && !(options->list && options->image_count)) {
+		message_error("no program given; see asyncrec --help");
+		options_free(options);
+		return STATUS_FAILED;
+	}
+	return -1;
+}
+
+void options_free(struct options *options)
+{
+	free((void *)options->choice.match);
+	free((void *)options->choice.exclude);
+	free(options->images);
+	*options = (struct options){0};
+}

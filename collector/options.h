@@ -1,0 +1,34 @@
+/* The command line of asyncrec. */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "probe_plan.h"
+
+/* Exit statuses of asyncrec itself, as of env(1) and timeout(1). */
+enum {
+	STATUS_FAILED = 125,
+	STATUS_CANNOT_EXECUTE = 126,
+	STATUS_NOT_FOUND = 127,
+};
+
+struct options {
+	const char *output;        /* where the recording shall be */
+	size_t buffer_size;        /* of a ring buffer, bytes */
+	struct plan_choice choice; /* its patterns are owned */
+	const char **images;       /* owned; files to probe instead of the program */
+	size_t image_count;
+	char **program;            /* the program and its arguments, NULL behind them */
+	bool list;                 /* print the poll sites instead of recording */
+};
+
+/*
+ * Read the command line. Returns -1 to go on, with *options to be released with
+ * options_free; else the exit status to end with.
+ */
+int options_read(struct options *options, int argc, char **argv);
+void options_free(struct options *options);
+
+#endif

@@ -1,0 +1,282 @@
+#include "probe_plan.h"
+
+#include "image.h"
+#include "insn.h"
+#include "message.h"
+
+#include <inttypes.h>
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int compile(regex_t **compiled, char *const *patterns, size_t count)
+{
+	*compiled = calloc(count ? count : 1, sizeof(**compiled));
+	if (!*compiled)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		int status = regcomp(*compiled + i, patterns[i], REG_EXTENDED | REG_NOSUB);
+
+		if (status) {
+			char why[256];
+
+			regerror(status, *compiled + i, why, sizeof(why));
+			message_error("'%s': not a regular expression: %s", patterns[i], why);
+			while (i-- > 0)
+				regfree(*compiled + i);
+			free(*compiled);
+			*compiled = NULL;
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static void release(regex_t *compiled, size_t count)
+{
+	for (size_t i = 0; compiled && i < count; i++)
+		regfree(compiled + i);
+	free(compiled);
+}
+
+static bool matches_any(const regex_t *compiled, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (regexec(compiled + i, name, 0, NULL, 0) == 0)
+			return true;
+	return false;
+}
+
+static size_t type_index(const struct probe_plan *plan, size_t image, size_t type)
+{
+	for (size_t i = 0; i < image; i++)
+		type += plan->images[i].type_count;
+	return type;
+}
+
+bool probe_plan_has_type(const struct probe_plan *plan, size_t image, size_t type)
+{
+	return plan->chosen[type_index(plan, image, type)];
+}
+
+static int choose_types(struct probe_plan *plan, const struct plan_choice *choice)
+{
+	regex_t *match = NULL;
+	regex_t *exclude = NULL;
+	size_t count = type_index(plan, plan->image_count, 0);
+	size_t chosen = 0;
+	int status = -1;
+
+	plan->chosen = calloc(count ? count : 1, sizeof(*plan->chosen));
+	if (!plan->chosen || compile(&match, choice->match, choice->match_count) ||
+	    compile(&exclude, choice->exclude, choice->exclude_count))
+		goto out;
+	for (size_t image = 0; image < plan->image_count; image++) {
+		for (size_t i = 0; i < plan->images[image].type_count; i++) {
+			const struct future_type *type = &plan->images[image].types[i];
+
+			if ((choice->level == LEVEL_ASYNC && type->kind == FUTURE_HANDWRITTEN) ||
+			    (choice->match_count &&
+			     !matches_any(match, choice->match_count, type->name)) ||
+			    matches_any(exclude, choice->exclude_count, type->name) ||
+			    !type->physical)
+				continue;
+			plan->chosen[type_index(plan, image, i)] = true;
+			chosen++;
+		}
+	}
+	if (!chosen) {
+		message_error("no future to trace: none that can be probed matches the options; "
+			      "`asyncrec --list` shows them%s",
+			      choice->level == LEVEL_ASYNC ? ", `--level all` adds hand-written ones"
+							   : "");
+		goto out;
+	}
+	status = 0;
+out:
+	release(match, choice->match_count);
+	release(exclude, choice->exclude_count);
+	return status;
+}
+
+/* Index of the event of that name, made on first use; or -1. */
+static ssize_t event_named(struct probe_plan *plan, const char *name)
+{
+	struct plan_event *grown;
+
+	for (size_t i = 0; i < plan->event_count; i++)
+		if (strcmp(plan->events[i].name, name) == 0)
+			return (ssize_t)i;
+	grown = realloc(plan->events, (plan->event_count + 1) * sizeof(*grown));
+	if (!grown)
+		return -1;
+	plan->events = grown;
+	snprintf(grown[plan->event_count].name, sizeof(grown->name), "%s", name);
+	return (ssize_t)plan->event_count++;
+}
+
+static struct probe *add_probe(struct probe_plan *plan, const char *event, enum probe_kind kind,
+			       size_t image, size_t site, uint64_t address)
+{
+	const struct poll_site *at = &plan->images[image].sites[site];
+	ssize_t event_index = event_named(plan, event);
+	struct probe *probe;
+
+	if (event_index < 0)
+		return NULL;
+	/* Grown by doubling: the count is a power of two when the room is used up. */
+	if ((plan->probe_count & (plan->probe_count - 1)) == 0) {
+		size_t room = plan->probe_count ? plan->probe_count * 2 : 1;
+
+		probe = realloc(plan->probes, room * sizeof(*probe));
+		if (!probe)
+			return NULL;
+		plan->probes = probe;
+	}
+	probe = &plan->probes[plan->probe_count++];
+	*probe = (struct probe){
+		.id = (uint32_t)plan->probe_count,
+		.kind = kind,
+		.image = image,
+		.site = site,
+		.entry_id = (uint32_t)plan->probe_count,
+		.offset = at->offset + (address - at->address),
+		.address = address,
+		.event = (size_t)event_index,
+	};
+	return probe;
+}
+
+/* What a trap at the entry of a poll reads. */
+static int fetch_at_entry(struct probe *probe, const struct poll_sites *image)
+{
+	const struct poll_site *site = &image->sites[probe->site];
+	const struct future_type *type = &image->types[site->type];
+	const char *self = insn_register_name(site->self_register);
+	const char *context = insn_register_name(site->context_register);
+	const struct waker_layout *waker = &image->waker;
+	char self_fetch[128] = "self=\\0:x64 state=\\0:u8";
+	char waker_fetch[128] = "waker_data=\\0:x64 waker_vtable=\\0:x64";
+
+	if (self && poll_site_has_state(site, type))
+		snprintf(self_fetch, sizeof(self_fetch), "self=%%%s:x64 state=+%d(%%%s):u8", self,
+			 type->state_offset, self);
+	else if (self)
+		snprintf(self_fetch, sizeof(self_fetch), "self=%%%s:x64 state=\\0:u8", self);
+	if (context && waker->known)
+		snprintf(waker_fetch, sizeof(waker_fetch),
+			 "waker_data=+%u(+%u(%%%s)):x64 waker_vtable=+%u(+%u(%%%s)):x64",
+			 waker->data, waker->in_context, context, waker->vtable,
+			 waker->in_context, context);
+	return asprintf(&probe->fetch,
+			"id=\\%" PRIu32 ":u32 sp=%%%s:x64 ret=+0(%%%s):x64 %s %s", probe->id,
+			insn_stack_pointer, insn_stack_pointer, self_fetch, waker_fetch) < 0
+		       ? -1
+		       : 0;
+}
+
+static int fetch_at_exit(struct probe *probe, const struct poll_result *result,
+			 const char *tail_fetch)
+{
+	char value[64] = "\\0";
+	unsigned bits = 64;
+
+	if (tail_fetch) {
+		if (tail_fetch[0])
+			snprintf(value, sizeof(value), "%s", tail_fetch);
+	} else if (result->place == RESULT_IN_REGISTER) {
+		snprintf(value, sizeof(value), "%%%s", insn_result_register);
+		bits = result->width * 8;
+	} else if (result->place == RESULT_IN_MEMORY) {
+		snprintf(value, sizeof(value), "+%u(%%%s)", result->offset, insn_result_register);
+		bits = result->width * 8;
+	}
+	return asprintf(&probe->fetch, "id=\\%" PRIu32 ":u32 sp=%%%s:x64 result=%s:u%u", probe->id,
+			insn_stack_pointer, value, bits) < 0
+		       ? -1
+		       : 0;
+}
+
+static int plan_exit(struct probe_plan *plan, const struct insn_exit *way_out, uint32_t entry_id)
+{
+	size_t image = plan->probes[entry_id - 1].image;
+	size_t site = plan->probes[entry_id - 1].site;
+	const struct poll_result *result = &plan->images[image].sites[site].result;
+	bool wide = way_out->tail_call || result->place == RESULT_UNKNOWN;
+	struct probe *probe;
+	char event[16];
+
+	snprintf(event, sizeof(event), "exit%u", wide ? 64 : result->width * 8);
+	probe = add_probe(plan, event, way_out->tail_call ? PROBE_TAIL : PROBE_EXIT, image, site,
+			  way_out->address);
+	if (!probe)
+		return -1;
+	probe->entry_id = entry_id;
+	probe->has_tail_target = way_out->target != 0;
+	probe->tail_target = way_out->target;
+	return fetch_at_exit(probe, result, way_out->tail_call ? way_out->target_fetch : NULL);
+}
+
+static int plan_site(struct probe_plan *plan, size_t image, size_t index, enum plan_exits exits)
+{
+	const struct poll_sites *sites = &plan->images[image];
+	const struct poll_site *site = &sites->sites[index];
+	struct probe *entry = add_probe(plan, "entry", PROBE_ENTRY, image, index, site->address);
+	struct insn_exit *ways_out;
+	uint32_t entry_id;
+	size_t count;
+	int status = 0;
+
+	if (!entry || fetch_at_entry(entry, sites))
+		return -1;
+	if (exits == EXITS_NONE)
+		return 0;
+	if (insn_find_exits(sites->image->data + site->offset, site->end - site->address, site->address,
+			    &ways_out, &count))
+		return 0;
+	entry->exits = true;
+	entry_id = entry->id;
+	if (count == 1 && ways_out->address == site->address && ways_out->target) {
+		/* The whole function is a jump: one trap is both ends. */
+		entry->has_tail_target = true;
+		entry->tail_target = ways_out->target;
+		count = 0;
+	}
+	for (size_t i = 0; i < count && !status; i++)
+		status = plan_exit(plan, &ways_out[i], entry_id);
+	free(ways_out);
+	return status;
+}
+
+int probe_plan_make(struct probe_plan *plan, struct poll_sites *images, size_t image_count,
+		    const struct plan_choice *choice)
+{
+	*plan = (struct probe_plan){.images = images, .image_count = image_count};
+	if (choose_types(plan, choice)) {
+		probe_plan_free(plan);
+		return -1;
+	}
+	for (size_t image = 0; image < image_count; image++) {
+		for (size_t i = 0; i < images[image].site_count; i++) {
+			if (!probe_plan_has_type(plan, image, images[image].sites[i].type))
+				continue;
+			if (plan_site(plan, image, i, choice->exits)) {
+				message_error("planning the probes: out of memory");
+				probe_plan_free(plan);
+				return -1;
+			}
+		}
+	}
+	return 0;
+}
+
+void probe_plan_free(struct probe_plan *plan)
+{
+	for (size_t i = 0; i < plan->probe_count; i++)
+		free(plan->probes[i].fetch);
+	free(plan->probes);
+	free(plan->events);
+	free(plan->chosen);
+	*plan = (struct probe_plan){0};
+}

@@ -1,0 +1,85 @@
+/*
+ * From poll sites to probes: which instructions get a uprobe, what each trap
+ * reads, and the few tracefs events that carry them all.
+ *
+ * All probes of one tracefs event have the same argument names and types, so the
+ * plan has one event for entries and one for each width of a poll's result.
+ */
+#ifndef PROBE_PLAN_H
+#define PROBE_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "poll_sites.h"
+
+enum plan_level {
+	LEVEL_ASYNC, /* coroutines only */
+	LEVEL_ALL,   /* every Future::poll */
+};
+
+enum plan_exits {
+	EXITS_ALL,
+	EXITS_NONE,
+};
+
+/* Which poll sites to probe. */
+struct plan_choice {
+	enum plan_level level;
+	enum plan_exits exits;
+	char *const *match;   /* extended regular expressions; a name must match one */
+	size_t match_count;   /* 0: every name does */
+	char *const *exclude; /* the same; a name that matches one is left out */
+	size_t exclude_count;
+};
+
+enum probe_kind {
+	PROBE_ENTRY,
+	PROBE_EXIT, /* a return */
+	PROBE_TAIL, /* a jump to another function */
+};
+
+struct probe {
+	uint32_t id;          /* 1 and up; its row in table probe, and what a trap reports */
+	enum probe_kind kind;
+	size_t image;         /* index into probe_plan.images */
+	size_t site;          /* index into the sites of that image */
+	uint32_t entry_id;    /* of the entry of the same function */
+	uint64_t offset;      /* bytes into the file */
+	uint64_t address;     /* virtual address as linked */
+	size_t event;         /* index into probe_plan.events */
+	bool exits;           /* entry: every exit of the function is probed */
+	bool has_tail_target; /* tail; entry that is itself a tail call */
+	uint64_t tail_target; /* virtual address as linked */
+	char *fetch;          /* fetch arguments in tracefs syntax; owned */
+};
+
+/* A tracefs event; its probes share names and types of their arguments. */
+struct plan_event {
+	char name[16]; /* in the recorder's own group */
+};
+
+struct probe_plan {
+	struct poll_sites *images; /* borrowed */
+	size_t image_count;
+	bool *chosen;              /* owned; future types to probe, all images in a row */
+	struct probe *probes;      /* owned */
+	size_t probe_count;
+	struct plan_event *events; /* owned */
+	size_t event_count;
+};
+
+/*
+ * Plan the probes for the poll sites of image_count images, which must outlive
+ * the plan. Returns 0 and fills *plan, to be released with probe_plan_free; or
+ * -1 after one line on stderr.
+ */
+int probe_plan_make(struct probe_plan *plan, struct poll_sites *images, size_t image_count,
+		    const struct plan_choice *choice);
+void probe_plan_free(struct probe_plan *plan);
+
+/* Is the type (index into the types of that image) chosen? */
+bool probe_plan_has_type(const struct probe_plan *plan, size_t image, size_t type);
+
+#endif

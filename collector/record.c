@@ -1,0 +1,274 @@
+#include "record.h"
+
+#include "asyncrec/recording.h"
+#include "decode.h"
+#include "image.h"
+#include "message.h"
+#include "options.h"
+#include "perf_ring.h"
+#include "store.h"
+#include "target.h"
+#include "tracefs.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Even a program that traps little gets its events on disk soon. */
+enum { DRAIN_INTERVAL_MS = 200 };
+
+struct recorder {
+	const struct options *options;
+	const struct probe_plan *plan;
+	struct target *target;
+	struct tracefs tracefs;
+	struct decoder *decoder;
+	struct perf_rings rings;
+	struct perf_sink sink;
+	struct store *store;
+	uint64_t undecoded; /* records that were of no event of ours */
+};
+
+static int take_sample(void *context, const struct perf_stamp *stamp, const void *data, size_t size)
+{
+	struct recorder *recorder = context;
+	struct trap trap;
+
+	if (decoder_decode(recorder->decoder, data, size, &trap)) {
+		recorder->undecoded++;
+		return 0;
+	}
+	return store_add_trap(recorder->store, stamp, &trap);
+}
+
+static int take_lost(void *context, const struct perf_stamp *stamp, uint64_t since_ns,
+		     uint64_t count)
+{
+	struct recorder *recorder = context;
+
+	return store_add_lost(recorder->store, stamp, since_ns, count);
+}
+
+static int take_thread(void *context, const struct perf_stamp *stamp, enum thread_event_kind kind,
+		       uint32_t pid, uint32_t tid, uint32_t parent_tid, const char *name)
+{
+	struct recorder *recorder = context;
+
+	return store_add_thread_event(recorder->store, stamp, kind, pid, tid, parent_tid, name);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Define the events and open them for the waiting child. */
+static int arm(struct recorder *recorder)
+{
+	const struct probe_plan *plan = recorder->plan;
+	uint64_t *ids = calloc(plan->event_count, sizeof(*ids));
+	int status = -1;
+
+	if (!ids || !recorder->decoder) {
+		message_error("arming the probes: out of memory");
+		goto out;
+	}
+	if (tracefs_define(&recorder->tracefs, plan))
+		goto out;
+	for (size_t i = 0; i < plan->event_count; i++) {
+		char *format = tracefs_format(&recorder->tracefs, plan->events[i].name);
+		int learnt = format ? decoder_learn(recorder->decoder, format, &ids[i]) : 0;
+
+		if (learnt)
+			message_error("event %s: libtraceevent cannot read its format",
+				      plan->events[i].name);
+		free(format);
+		if (!format || learnt)
+			goto out;
+	}
+	status = perf_rings_open(&recorder->rings, ids, plan->event_count, recorder->target->pid,
+				 recorder->options->buffer_size);
+out:
+	free(ids);
+	return status;
+}
+
+static void disarm(struct recorder *recorder)
+{
+	perf_rings_close(&recorder->rings);
+	tracefs_close(&recorder->tracefs);
+	decoder_free(recorder->decoder);
+	recorder->decoder = NULL;
+}
+
+/* The program's arguments as a shell would take them. */
+static char *quoted_arguments(char *const *arguments)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	for (size_t i = 0; arguments[i]; i++) {
+		const char *plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789_-+=./:,@%";
+		bool quote = !*arguments[i] || arguments[i][strspn(arguments[i], plain)];
+
+		fprintf(out, "%s%s", i ? " " : "", quote ? "'" : "");
+		for (const char *c = arguments[i]; *c; c++)
+			fputs(*c == '\'' ? "'\\''" : (char[]){*c, '\0'}, out);
+		fputs(quote ? "'" : "", out);
+	}
+	fclose(out);
+	return text;
+}
+
+static int write_head(struct recorder *recorder)
+{
+	static const char *const levels[] = {[LEVEL_ASYNC] = "async", [LEVEL_ALL] = "all"};
+	static const char *const exits[] = {[EXITS_ALL] = "all", [EXITS_NONE] = "none"};
+	const struct plan_choice *choice = &recorder->options->choice;
+	struct store *store = recorder->store;
+	char *arguments = quoted_arguments(recorder->options->program);
+	int status = store_write_text(store, "asyncrec_version", ASYNCREC_VERSION) ||
+		     store_write_number(store, "schema_version", RECORDING_SCHEMA_VERSION) ||
+		     store_write_text(store, "program", recorder->target->path) ||
+		     store_write_text(store, "arguments", arguments) ||
+		     store_write_text(store, "level", levels[choice->level]) ||
+		     store_write_text(store, "exits", exits[choice->exits]) ||
+		     store_write_plan(store, recorder->plan);
+
+	free(arguments);
+	return status ? -1 : 0;
+}
+
+/* Drain until the program has ended. Returns -1 if the recording failed on the way. */
+static int follow(struct recorder *recorder)
+{
+	size_t count = recorder->rings.ring_count;
+	struct pollfd *polls = calloc(count + 1, sizeof(*polls));
+	int status = 0;
+
+	if (!polls) {
+		message_error("recording: out of memory");
+		return -1;
+	}
+	memcpy(polls, recorder->rings.polls, count * sizeof(*polls));
+	polls[count] = (struct pollfd){.fd = recorder->target->signals, .events = POLLIN};
+	while (!recorder->target->ended && !status) {
+		poll(polls, count + 1, DRAIN_INTERVAL_MS);
+		for (size_t i = 0; i < count; i++)
+			if (polls[i].revents & POLLHUP) /* all its threads are gone */
+				polls[i].fd = -1;
+		target_signals(recorder->target);
+		status = perf_rings_drain(&recorder->rings, &recorder->sink);
+	}
+	free(polls);
+	return status;
+}
+
+/* The recording is given up: let the program run to its end without probes. */
+static void wait_unrecorded(struct recorder *recorder)
+{
+	struct pollfd signals = {.fd = recorder->target->signals, .events = POLLIN};
+
+	while (!recorder->target->ended) {
+		poll(&signals, 1, -1);
+		target_signals(recorder->target);
+	}
+}
+
+static void print_size(char *text, size_t size, uint64_t bytes)
+{
+	if (bytes < 1000000)
+		snprintf(text, size, "%.1f kB", (double)bytes / 1e3);
+	else
+		snprintf(text, size, "%.1f MB", (double)bytes / 1e6);
+}
+
+static int finish(struct recorder *recorder)
+{
+	struct store *store = recorder->store;
+	const char *path = recorder->options->output;
+	uint64_t polls;
+	uint64_t traps;
+	uint64_t lost;
+	char size[32];
+	int status;
+
+	status = store_write_number(store, "end_ns", (int64_t)now_ns()) ||
+		 store_write_number(store, "exit_status", recorder->target->status) ||
+		 store_reconstruct(store);
+	polls = status ? 0 : store_poll_count(store);
+	traps = store_trap_count(store);
+	lost = store_lost_count(store);
+	print_size(size, sizeof(size), store_file_size(store));
+	if (store_close(store) || status)
+		return -1;
+	message_note("%" PRIu64 " polls, %" PRIu64 " events, %" PRIu64 " lost, %s, %s", polls,
+		     traps, lost, path, size);
+	return 0;
+}
+
+/* From the first instruction of the program to the end of the recording. */
+static int run(struct recorder *recorder)
+{
+	int status = target_start(recorder->target);
+	int failed;
+
+	if (status) {
+		store_discard(recorder->store);
+		return status;
+	}
+	failed = store_publish(recorder->store) || follow(recorder) ||
+		 perf_rings_drain(&recorder->rings, &recorder->sink) ||
+		 perf_rings_final_losses(&recorder->rings, &recorder->sink, now_ns());
+	disarm(recorder);
+	if (recorder->undecoded)
+		message_note("%" PRIu64 " records could not be decoded", recorder->undecoded);
+	if (failed)
+		wait_unrecorded(recorder);
+	if (failed)
+		store_discard(recorder->store);
+	else
+		failed = finish(recorder);
+	return failed ? STATUS_FAILED : recorder->target->status;
+}
+
+int record(const struct options *options, const struct probe_plan *plan, struct target *target)
+{
+	struct recorder recorder = {
+		.options = options,
+		.plan = plan,
+		.target = target,
+		.sink = {.sample = take_sample, .lost = take_lost, .thread = take_thread},
+	};
+	int status = STATUS_FAILED;
+
+	recorder.sink.context = &recorder;
+	if (store_check_output(options->output) || tracefs_open(&recorder.tracefs))
+		return STATUS_FAILED;
+	recorder.decoder = decoder_new();
+	if (target_prepare(target, options->program) || arm(&recorder))
+		goto out;
+	recorder.store = store_create(options->output);
+	if (!recorder.store)
+		goto out;
+	if (write_head(&recorder) ||
+	    store_write_number(recorder.store, "start_ns", (int64_t)now_ns())) {
+		store_discard(recorder.store);
+		goto out;
+	}
+	status = run(&recorder);
+out:
+	disarm(&recorder);
+	return status;
+}

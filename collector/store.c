@@ -1,0 +1,525 @@
+#include "store.h"
+
+#include "asyncrec/recording.h"
+#include "decode.h"
+#include "image.h"
+#include "message.h"
+#include "probe_plan.h"
+#include "schema_sql.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Rows a transaction; larger ones gain nothing, smaller ones lose time. */
+enum { BATCH_ROWS = 100000 };
+
+enum statement {
+	INSERT_META,
+	INSERT_IMAGE,
+	INSERT_FUTURE_TYPE,
+	INSERT_AWAIT_POINT,
+	INSERT_PROBE,
+	INSERT_EVENT,
+	INSERT_THREAD_EVENT,
+	INSERT_LOST,
+	STATEMENT_COUNT
+};
+
+struct store {
+	char *path;           /* where the recording shall be; owned */
+	char *temporary_path; /* where it is until published; owned */
+	sqlite3 *db;          /* owned */
+	sqlite3_stmt *statements[STATEMENT_COUNT]; /* owned */
+	const struct probe_plan *plan;             /* borrowed */
+	uint64_t traps;
+	uint64_t lost;
+	unsigned rows;  /* in the open transaction */
+	bool published;
+	bool failed;    /* an error was reported: store nothing more */
+};
+
+static int fail(struct store *store)
+{
+	if (!store->failed)
+		message_error("%s: cannot write: %s; make room or choose another file with -o",
+			      store->path, sqlite3_errmsg(store->db));
+	store->failed = true;
+	return -1;
+}
+
+static int run(struct store *store, const char *sql)
+{
+	if (store->failed)
+		return -1;
+	return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(store);
+}
+
+static int prepare(struct store *store)
+{
+	const char *const sql[] = {
+		[INSERT_META] = sql_insert_meta,
+		[INSERT_IMAGE] = sql_insert_image,
+		[INSERT_FUTURE_TYPE] = sql_insert_future_type,
+		[INSERT_AWAIT_POINT] = sql_insert_await_point,
+		[INSERT_PROBE] = sql_insert_probe,
+		[INSERT_EVENT] = sql_insert_event,
+		[INSERT_THREAD_EVENT] = sql_insert_thread_event,
+		[INSERT_LOST] = sql_insert_lost,
+	};
+
+	for (int i = 0; i < STATEMENT_COUNT; i++)
+		if (sqlite3_prepare_v3(store->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
+				       &store->statements[i], NULL) != SQLITE_OK)
+			return fail(store);
+	return 0;
+}
+
+static void finalize(struct store *store)
+{
+	for (int i = 0; i < STATEMENT_COUNT; i++) {
+		sqlite3_finalize(store->statements[i]);
+		store->statements[i] = NULL;
+	}
+}
+
+static int open_database(struct store *store, const char *path)
+{
+	if (sqlite3_open_v2(path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
+	    SQLITE_OK)
+		return fail(store);
+	/* Somebody who reads along may hold a lock for a moment. */
+	sqlite3_busy_timeout(store->db, 5000);
+	return 0;
+}
+
+/* Run a bound statement that gives no rows, and clear it. */
+static int step(struct store *store, enum statement which)
+{
+	sqlite3_stmt *statement = store->statements[which];
+	int status = sqlite3_step(statement);
+
+	if (status != SQLITE_DONE)
+		return fail(store);
+	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
+	if (++store->rows < BATCH_ROWS)
+		return 0;
+	store->rows = 0;
+	return run(store, sql_commit) || run(store, sql_begin) ? -1 : 0;
+}
+
+/* Is there a database at path, and one of ours? */
+static bool is_recording(const char *path)
+{
+	sqlite3_stmt *statement = NULL;
+	sqlite3 *db = NULL;
+	bool ours = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
+		    sqlite3_prepare_v2(db, sql_read_application_id, -1, &statement, NULL) ==
+			    SQLITE_OK &&
+		    sqlite3_step(statement) == SQLITE_ROW &&
+		    sqlite3_column_int(statement, 0) == RECORDING_APPLICATION_ID;
+
+	sqlite3_finalize(statement);
+	sqlite3_close(db);
+	return ours;
+}
+
+static int check_directory(const char *path)
+{
+	char *copy = strdup(path);
+	const char *directory = copy ? dirname(copy) : NULL;
+	int status = -1;
+
+	if (!directory)
+		message_error("%s: out of memory", path);
+	else if (access(directory, W_OK | X_OK))
+		message_error("%s: cannot write to its directory: %s; choose another file with -o",
+			      path, strerror(errno));
+	else
+		status = 0;
+	free(copy);
+	return status;
+}
+
+int store_check_output(const char *path)
+{
+	struct stat status;
+
+	if (stat(path, &status) == 0) {
+		if (S_ISREG(status.st_mode) && access(path, W_OK)) {
+			message_error("%s: cannot write: %s; choose another file with -o", path,
+				      strerror(errno));
+			return -1;
+		}
+		if (!S_ISREG(status.st_mode) || !is_recording(path)) {
+			message_error("%s: it exists and is no recording of asyncrec, so it is left "
+				      "alone; choose another file with -o",
+				      path);
+			return -1;
+		}
+	} else if (errno != ENOENT) {
+		message_error("%s: cannot write: %s; choose another file with -o", path,
+			      strerror(errno));
+		return -1;
+	}
+	return check_directory(path);
+}
+
+/* A path through symbolic links is replaced where it leads to. */
+static char *final_path(const char *path)
+{
+	char *real = realpath(path, NULL);
+
+	return real ? real : strdup(path);
+}
+
+struct store *store_create(const char *path)
+{
+	struct store *store = calloc(1, sizeof(*store));
+
+	if (store)
+		store->path = final_path(path);
+	if (!store || !store->path ||
+	    asprintf(&store->temporary_path, "%s.%ld.new", store->path, (long)getpid()) < 0) {
+		message_error("%s: out of memory", path);
+		if (store)
+			free(store->path);
+		free(store);
+		return NULL;
+	}
+	if (open_database(store, store->temporary_path) || run(store, sql_recording_create) ||
+	    run(store, sql_mark_recording) || run(store, sql_recording_schema) ||
+	    prepare(store) || run(store, sql_begin)) {
+		store_discard(store);
+		return NULL;
+	}
+	return store;
+}
+
+int store_write_text(struct store *store, const char *key, const char *value)
+{
+	sqlite3_stmt *insert = store->statements[INSERT_META];
+
+	sqlite3_bind_text(insert, 1, key, -1, SQLITE_STATIC);
+	sqlite3_bind_text(insert, 2, value, -1, SQLITE_STATIC);
+	return step(store, INSERT_META);
+}
+
+int store_write_number(struct store *store, const char *key, int64_t value)
+{
+	sqlite3_stmt *insert = store->statements[INSERT_META];
+
+	if (store->failed)
+		return -1;
+	sqlite3_bind_text(insert, 1, key, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(insert, 2, value);
+	return step(store, INSERT_META);
+}
+
+/* Bind line unless it is 0, which means unknown. */
+static void bind_line(sqlite3_stmt *insert, int column, unsigned line)
+{
+	if (line)
+		sqlite3_bind_int64(insert, column, line);
+}
+
+static int write_await_points(struct store *store, const struct future_type *type,
+			      sqlite3_int64 type_id)
+{
+	sqlite3_stmt *insert = store->statements[INSERT_AWAIT_POINT];
+
+	for (size_t i = 0; i < type->await_point_count; i++) {
+		const struct await_point *point = &type->await_points[i];
+
+		sqlite3_bind_int64(insert, 1, type_id);
+		sqlite3_bind_int64(insert, 2, point->state);
+		sqlite3_bind_text(insert, 3, point->file, -1, SQLITE_STATIC);
+		bind_line(insert, 4, point->line);
+		sqlite3_bind_text(insert, 5, point->awaitee, -1, SQLITE_STATIC);
+		if (step(store, INSERT_AWAIT_POINT))
+			return -1;
+	}
+	return 0;
+}
+
+static int write_type(struct store *store, const struct future_type *type, size_t image,
+		      sqlite3_int64 type_id, bool probed)
+{
+	sqlite3_stmt *insert = store->statements[INSERT_FUTURE_TYPE];
+
+	sqlite3_bind_int64(insert, 1, type_id);
+	sqlite3_bind_int64(insert, 2, (sqlite3_int64)image + 1);
+	sqlite3_bind_text(insert, 3, type->name, -1, SQLITE_STATIC);
+	sqlite3_bind_text(insert, 4, future_kind_name(type->kind), -1, SQLITE_STATIC);
+	sqlite3_bind_text(insert, 5, type->file, -1, SQLITE_STATIC);
+	bind_line(insert, 6, type->line);
+	sqlite3_bind_int64(insert, 7, (sqlite3_int64)type->size);
+	sqlite3_bind_int64(insert, 8, type->inlined);
+	sqlite3_bind_int(insert, 9, probed && !type->inlined);
+	return step(store, INSERT_FUTURE_TYPE) || write_await_points(store, type, type_id) ? -1 : 0;
+}
+
+static int write_image(struct store *store, const struct image *image, size_t index)
+{
+	sqlite3_stmt *insert = store->statements[INSERT_IMAGE];
+
+	sqlite3_bind_int64(insert, 1, (sqlite3_int64)index + 1);
+	sqlite3_bind_text(insert, 2, image->path, -1, SQLITE_STATIC);
+	if (image->build_id[0])
+		sqlite3_bind_text(insert, 3, image->build_id, -1, SQLITE_STATIC);
+	return step(store, INSERT_IMAGE);
+}
+
+static void bind_result(sqlite3_stmt *insert, const struct poll_result *result)
+{
+	if (result->place == RESULT_UNKNOWN)
+		return;
+	sqlite3_bind_text(insert, 13, result->value_is_pending ? "pending" : "ready", -1,
+			  SQLITE_STATIC);
+	sqlite3_bind_int64(insert, 14, (sqlite3_int64)result->value);
+}
+
+static int write_probe(struct store *store, const struct probe *probe, sqlite3_int64 first_type_id)
+{
+	static const char *const kinds[] = {
+		[PROBE_ENTRY] = "entry", [PROBE_EXIT] = "exit", [PROBE_TAIL] = "tail"};
+	const struct poll_sites *sites = &store->plan->images[probe->image];
+	const struct poll_site *site = &sites->sites[probe->site];
+	bool is_entry = probe->kind == PROBE_ENTRY;
+	sqlite3_stmt *insert = store->statements[INSERT_PROBE];
+
+	sqlite3_bind_int64(insert, 1, probe->id);
+	sqlite3_bind_int64(insert, 2, (sqlite3_int64)probe->image + 1);
+	sqlite3_bind_int64(insert, 3, first_type_id + (sqlite3_int64)site->type);
+	sqlite3_bind_text(insert, 4, kinds[probe->kind], -1, SQLITE_STATIC);
+	sqlite3_bind_int64(insert, 5, probe->entry_id);
+	sqlite3_bind_int64(insert, 6, (sqlite3_int64)probe->offset);
+	sqlite3_bind_int64(insert, 7, (sqlite3_int64)probe->address);
+	sqlite3_bind_text(insert, 8, site->symbol, -1, SQLITE_STATIC);
+	sqlite3_bind_int(insert, 9,
+			 is_entry && poll_site_has_state(site, &sites->types[site->type]));
+	sqlite3_bind_int(insert, 10, is_entry && site->self_register >= 0);
+	sqlite3_bind_int(insert, 11,
+			 is_entry && site->context_register >= 0 && sites->waker.known);
+	sqlite3_bind_int(insert, 12, probe->exits);
+	if (probe->kind == PROBE_EXIT)
+		bind_result(insert, &site->result);
+	if (probe->has_tail_target)
+		sqlite3_bind_int64(insert, 15, (sqlite3_int64)probe->tail_target);
+	return step(store, INSERT_PROBE);
+}
+
+int store_write_plan(struct store *store, const struct probe_plan *plan)
+{
+	sqlite3_int64 *first_type_ids = calloc(plan->image_count, sizeof(*first_type_ids));
+	sqlite3_int64 type_id = 1;
+	int status = first_type_ids ? 0 : -1;
+
+	if (status)
+		message_error("%s: out of memory", store->path);
+	store->plan = plan;
+	for (size_t image = 0; image < plan->image_count && !status; image++) {
+		const struct poll_sites *sites = &plan->images[image];
+
+		first_type_ids[image] = type_id;
+		status = write_image(store, sites->image, image);
+		for (size_t i = 0; i < sites->type_count && !status; i++)
+			status = write_type(store, &sites->types[i], image, type_id++,
+					    probe_plan_has_type(plan, image, i));
+	}
+	for (size_t i = 0; i < plan->probe_count && !status; i++)
+		status = write_probe(store, &plan->probes[i],
+				     first_type_ids[plan->probes[i].image]);
+	free(first_type_ids);
+	return status;
+}
+
+/* Files that SQLite keeps beside a database. */
+static void remove_companions(const char *path)
+{
+	static const char *const endings[] = {"-wal", "-shm", "-journal"};
+
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+		char *name;
+
+		if (asprintf(&name, "%s%s", path, endings[i]) < 0)
+			continue;
+		unlink(name);
+		free(name);
+	}
+}
+
+int store_publish(struct store *store)
+{
+	if (run(store, sql_commit))
+		return -1;
+	finalize(store);
+	sqlite3_close(store->db);
+	store->db = NULL;
+	/* The older recording's, which would be taken for the new one's. */
+	remove_companions(store->path);
+	if (rename(store->temporary_path, store->path)) {
+		message_error("%s: cannot replace it: %s", store->path, strerror(errno));
+		store->failed = true;
+		return -1;
+	}
+	store->published = true;
+	store->rows = 0;
+	return open_database(store, store->path) || run(store, sql_recording_open) ||
+			       prepare(store) || run(store, sql_begin)
+		       ? -1
+		       : 0;
+}
+
+static void bind_trap(sqlite3_stmt *insert, const struct perf_stamp *stamp,
+		      const struct trap *trap, bool is_entry)
+{
+	sqlite3_bind_int64(insert, 1, (sqlite3_int64)stamp->time_ns);
+	sqlite3_bind_int64(insert, 2, stamp->cpu);
+	sqlite3_bind_int64(insert, 3, stamp->pid);
+	sqlite3_bind_int64(insert, 4, stamp->tid);
+	sqlite3_bind_int64(insert, 5, trap->probe_id);
+	sqlite3_bind_int64(insert, 6, (sqlite3_int64)trap->address);
+	sqlite3_bind_int64(insert, 7, (sqlite3_int64)trap->sp);
+	if (!is_entry) {
+		sqlite3_bind_int64(insert, 13, (sqlite3_int64)trap->result);
+		return;
+	}
+	sqlite3_bind_int64(insert, 8, (sqlite3_int64)trap->self);
+	sqlite3_bind_int64(insert, 9, (sqlite3_int64)trap->state);
+	sqlite3_bind_int64(insert, 10, (sqlite3_int64)trap->return_address);
+	sqlite3_bind_int64(insert, 11, (sqlite3_int64)trap->waker_data);
+	sqlite3_bind_int64(insert, 12, (sqlite3_int64)trap->waker_vtable);
+}
+
+int store_add_trap(struct store *store, const struct perf_stamp *stamp, const struct trap *trap)
+{
+	const struct probe_plan *plan = store->plan;
+
+	if (store->failed || trap->probe_id == 0 || trap->probe_id > plan->probe_count)
+		return store->failed ? -1 : 0;
+	bind_trap(store->statements[INSERT_EVENT], stamp, trap,
+		  plan->probes[trap->probe_id - 1].kind == PROBE_ENTRY);
+	store->traps++;
+	return step(store, INSERT_EVENT);
+}
+
+int store_add_lost(struct store *store, const struct perf_stamp *stamp, uint64_t since_ns,
+		   uint64_t count)
+{
+	sqlite3_stmt *insert = store->statements[INSERT_LOST];
+
+	if (store->failed)
+		return -1;
+	store->lost += count;
+	sqlite3_bind_int64(insert, 1, (sqlite3_int64)stamp->time_ns);
+	sqlite3_bind_int64(insert, 2, (sqlite3_int64)since_ns);
+	sqlite3_bind_int64(insert, 3, stamp->cpu);
+	sqlite3_bind_int64(insert, 4, (sqlite3_int64)count);
+	return step(store, INSERT_LOST);
+}
+
+int store_add_thread_event(struct store *store, const struct perf_stamp *stamp,
+			   enum thread_event_kind kind, uint32_t pid, uint32_t tid,
+			   uint32_t parent_tid, const char *name)
+{
+	static const char *const kinds[] = {
+		[THREAD_START] = "start", [THREAD_NAME] = "name", [THREAD_END] = "end"};
+	sqlite3_stmt *insert = store->statements[INSERT_THREAD_EVENT];
+
+	if (store->failed)
+		return -1;
+	sqlite3_bind_int64(insert, 1, (sqlite3_int64)stamp->time_ns);
+	sqlite3_bind_text(insert, 2, kinds[kind], -1, SQLITE_STATIC);
+	sqlite3_bind_int64(insert, 3, pid);
+	sqlite3_bind_int64(insert, 4, tid);
+	if (kind == THREAD_START)
+		sqlite3_bind_int64(insert, 5, parent_tid);
+	sqlite3_bind_text(insert, 6, name, -1, SQLITE_STATIC);
+	return step(store, INSERT_THREAD_EVENT);
+}
+
+int store_reconstruct(struct store *store)
+{
+	char *why;
+
+	/* Even if deriving fails, the raw events are then safe. */
+	if (run(store, sql_commit))
+		return -1;
+	if (recording_reconstruct(store->db, &why)) {
+		message_error("%s: cannot derive polls from the events: %s; asyncreport can do it "
+			      "later",
+			      store->path, why ? why : "out of memory");
+		sqlite3_free(why);
+		store->failed = true;
+		return -1;
+	}
+	return run(store, sql_begin);
+}
+
+uint64_t store_trap_count(const struct store *store)
+{
+	return store->traps;
+}
+
+uint64_t store_lost_count(const struct store *store)
+{
+	return store->lost;
+}
+
+uint64_t store_poll_count(struct store *store)
+{
+	sqlite3_stmt *statement = NULL;
+	uint64_t count = 0;
+
+	if (sqlite3_prepare_v2(store->db, sql_count_polls, -1, &statement, NULL) == SQLITE_OK &&
+	    sqlite3_step(statement) == SQLITE_ROW)
+		count = (uint64_t)sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	return count;
+}
+
+uint64_t store_file_size(const struct store *store)
+{
+	struct stat status;
+
+	return stat(store->path, &status) == 0 ? (uint64_t)status.st_size : 0;
+}
+
+static void store_free(struct store *store)
+{
+	finalize(store);
+	sqlite3_close(store->db);
+	free(store->path);
+	free(store->temporary_path);
+	free(store);
+}
+
+int store_close(struct store *store)
+{
+	int status = store->failed ? -1 : 0;
+
+	if (!sqlite3_get_autocommit(store->db) && run(store, sql_commit))
+		status = -1;
+	finalize(store);
+	/* One file, which can be copied and read without write access. */
+	if (run(store, sql_recording_close))
+		status = -1;
+	store_free(store);
+	return status;
+}
+
+void store_discard(struct store *store)
+{
+	if (!store->published) {
+		unlink(store->temporary_path);
+		remove_companions(store->temporary_path);
+	}
+	store_free(store);
+}

@@ -1,0 +1,11 @@
+/* Small text files of the kernel, in one piece. */
+#ifndef TEXT_H
+#define TEXT_H
+
+/*
+ * All of the file at path as a malloc'd string with a final zero byte, or NULL
+ * with the reason in errno.
+ */
+char *text_read_file(const char *path);
+
+#endif

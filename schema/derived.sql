@@ -1,0 +1,119 @@
+-- What a recording says: relations derived from the raw half (recording.sql) by
+-- the statements in reconstruct.sql, when asyncrec ends. NULL means "not known"
+-- unless a column says otherwise. Times are CLOCK_MONOTONIC nanoseconds.
+
+-- name: derived_drop
+DROP TABLE IF EXISTS await_chain;
+DROP TABLE IF EXISTS await_edge;
+DROP TABLE IF EXISTS poll_count;
+DROP TABLE IF EXISTS task;
+DROP TABLE IF EXISTS future;
+DROP TABLE IF EXISTS poll;
+DROP TABLE IF EXISTS chain;
+DROP TABLE IF EXISTS thread;
+
+-- name: derived_schema
+
+-- One row per thread that lived while recording.
+CREATE TABLE thread (
+    id INTEGER PRIMARY KEY,
+    pid INTEGER NOT NULL,
+    tid INTEGER NOT NULL,
+    name TEXT,
+    start_ns INTEGER,       -- NULL: ran before the recording began
+    end_ns INTEGER          -- NULL: still ran when the recording ended
+);
+
+-- One row per await chain: a future type and the chain that polled it.
+CREATE TABLE chain (
+    id INTEGER PRIMARY KEY,
+    parent_id INTEGER REFERENCES chain (id), -- NULL: polled by an executor
+    future_type_id INTEGER NOT NULL REFERENCES future_type (id)
+);
+
+-- One row per poll.
+CREATE TABLE poll (
+    id INTEGER PRIMARY KEY,   -- in the order of start_ns
+    future_id INTEGER NOT NULL REFERENCES future (id),
+    parent_id INTEGER REFERENCES poll (id), -- the poll that made this one; NULL: an executor did
+    task_id INTEGER NOT NULL REFERENCES task (id),
+    chain_id INTEGER NOT NULL REFERENCES chain (id),
+    tid INTEGER NOT NULL,
+    start_ns INTEGER NOT NULL,
+    end_ns INTEGER,           -- NULL: no exit was recorded (a panic, or exits not probed)
+    state_before INTEGER,     -- the coroutine's state at entry; NULL: no coroutine
+    state_after INTEGER,      -- 1 ready, 2 panicked, else the state of the next poll
+    result TEXT CHECK (result IN ('ready', 'pending', 'panicked')),
+    source TEXT NOT NULL,     -- probe: a trap at this poll's entry
+    wait_ns INTEGER,          -- pending: until the next poll of the same future
+    event_id INTEGER NOT NULL REFERENCES event (id) -- the entry
+);
+
+-- One row per future: one instance of a future type.
+CREATE TABLE future (
+    id INTEGER PRIMARY KEY,   -- in the order of first_poll_ns
+    future_type_id INTEGER NOT NULL REFERENCES future_type (id),
+    task_id INTEGER NOT NULL REFERENCES task (id),
+    parent_id INTEGER REFERENCES future (id), -- the future that polled it first; NULL: an executor
+    await_point_id INTEGER REFERENCES await_point (id), -- where the parent awaits it
+    pid INTEGER NOT NULL,
+    address INTEGER,          -- NULL: not read by the probe
+    first_poll_ns INTEGER NOT NULL,
+    last_poll_ns INTEGER NOT NULL, -- start of the last poll
+    polls INTEGER NOT NULL,
+    busy_ns INTEGER,          -- inside its polls; NULL: no exit was recorded
+    outcome TEXT              -- NULL: the result of its last poll is not known
+        CHECK (outcome IN ('ready', 'cancelled', 'panicked', 'live'))
+);
+
+-- One row per task: a future that no other future polls.
+CREATE TABLE task (
+    id INTEGER PRIMARY KEY,
+    root_future_id INTEGER NOT NULL REFERENCES future (id),
+    name TEXT NOT NULL,       -- of the root future's type
+    first_poll_ns INTEGER NOT NULL,
+    last_poll_ns INTEGER NOT NULL,
+    polls INTEGER NOT NULL,   -- of the root future
+    busy_ns INTEGER,
+    outcome TEXT
+);
+
+-- One row per future type that was probed.
+CREATE TABLE poll_count (
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    futures INTEGER NOT NULL,
+    polls INTEGER NOT NULL,
+    ready INTEGER NOT NULL,   -- polls that returned Ready
+    pending INTEGER NOT NULL, -- polls that returned Pending
+    cancelled INTEGER NOT NULL, -- futures dropped while pending, as far as seen
+    panicked INTEGER NOT NULL, -- polls that ended in a panic
+    busy_ns INTEGER NOT NULL, -- inside its polls
+    self_ns INTEGER NOT NULL, -- the same less the polls inside them
+    wait_ns INTEGER NOT NULL, -- from a Pending to the next poll
+    source TEXT NOT NULL,
+    exact INTEGER NOT NULL,   -- 1: certainly every poll was recorded; 0: polls is a lower bound
+    future_type_id INTEGER NOT NULL REFERENCES future_type (id)
+);
+
+-- One row per pair of future types and place where the first awaits the second.
+CREATE TABLE await_edge (
+    parent TEXT NOT NULL,
+    child TEXT NOT NULL,
+    file TEXT,                -- of the `.await`; NULL: the parent has no await points
+    line INTEGER,
+    polls INTEGER NOT NULL,   -- of the child
+    wait_ns INTEGER NOT NULL, -- the parent was suspended there with the child pending
+    parent_type_id INTEGER NOT NULL REFERENCES future_type (id),
+    child_type_id INTEGER NOT NULL REFERENCES future_type (id)
+);
+
+-- One row per await chain, from the task's root future to each future below it.
+CREATE TABLE await_chain (
+    chain TEXT NOT NULL,      -- names joined by ` > `
+    depth INTEGER NOT NULL,   -- number of names
+    polls INTEGER NOT NULL,   -- of the last future in it
+    wait_ns INTEGER NOT NULL, -- tasks were suspended with just this chain pending
+    busy_ns INTEGER NOT NULL, -- inside the polls of its last future
+    id INTEGER PRIMARY KEY REFERENCES chain (id)
+);
