@@ -1,7 +1,7 @@
 #include "image.h"
 
 #include "insn.h"
-#include "message.h"
+#include "asyncrec/message.h"
 
 #include <errno.h>
 #include <fcntl.h>

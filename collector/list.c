@@ -2,7 +2,7 @@
 
 #include "image.h"
 #include "insn.h"
-#include "message.h"
+#include "asyncrec/message.h"
 #include "poll_sites.h"
 #include "probe_plan.h"
 

@@ -1,7 +1,7 @@
 #include "options.h"
 
 #include "asyncrec/recording.h"
-#include "message.h"
+#include "asyncrec/message.h"
 
 #include <errno.h>
 #include <getopt.h>

@@ -1,6 +1,6 @@
 #include "perf_ring.h"
 
-#include "message.h"
+#include "asyncrec/message.h"
 
 #include <errno.h>
 #include <linux/perf_event.h>

@@ -15,7 +15,7 @@
 #include "image.h"
 #include "insn.h"
 #include "layout.h"
-#include "message.h"
+#include "asyncrec/message.h"
 #include "type_name.h"
 
 #include <dwarf.h>

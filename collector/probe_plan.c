@@ -2,7 +2,7 @@
 
 #include "image.h"
 #include "insn.h"
-#include "message.h"
+#include "asyncrec/message.h"
 
 #include <inttypes.h>
 #include <regex.h>

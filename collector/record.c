@@ -3,7 +3,7 @@
 #include "asyncrec/recording.h"
 #include "decode.h"
 #include "image.h"
-#include "message.h"
+#include "asyncrec/message.h"
 #include "options.h"
 #include "perf_ring.h"
 #include "store.h"

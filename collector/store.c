@@ -3,7 +3,7 @@
 #include "asyncrec/recording.h"
 #include "decode.h"
 #include "image.h"
-#include "message.h"
+#include "asyncrec/message.h"
 #include "probe_plan.h"
 #include "schema_sql.h"
 

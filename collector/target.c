@@ -1,6 +1,6 @@
 #include "target.h"
 
-#include "message.h"
+#include "asyncrec/message.h"
 #include "options.h"
 
 #include <errno.h>

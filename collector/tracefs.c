@@ -1,7 +1,7 @@
 #include "tracefs.h"
 
 #include "image.h"
-#include "message.h"
+#include "asyncrec/message.h"
 #include "probe_plan.h"
 #include "text.h"
 

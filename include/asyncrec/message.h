@@ -1,6 +1,9 @@
 /* Messages to the user: one line on stderr, `asyncrec: what failed: why; what to do`. */
-#ifndef MESSAGE_H
-#define MESSAGE_H
+#ifndef ASYNCREC_MESSAGE_H
+#define ASYNCREC_MESSAGE_H
+
+/* Name of the program that speaks; set first thing in main. */
+extern const char *message_program;
 
 /* Set by the options: 0 quiet, 1 normal, 2 verbose. */
 extern int message_level;

@@ -1,8 +1,9 @@
-#include "message.h"
+#include "asyncrec/message.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
+const char *message_program = "asyncrec";
 int message_level = 1;
 
 static void print(const char *format, va_list arguments)
@@ -10,7 +11,7 @@ static void print(const char *format, va_list arguments)
 	char line[4096];
 
 	vsnprintf(line, sizeof(line), format, arguments);
-	fprintf(stderr, "asyncrec: %s\n", line);
+	fprintf(stderr, "%s: %s\n", message_program, line);
 }
 
 #define DEFINE_MESSAGE(name, least)                                                            \

@@ -1,0 +1,140 @@
+#include "options.h"
+
+#include "asyncrec/message.h"
+#include "asyncrec/recording.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help[] =
+	"Usage: asyncreport [OPTIONS] TRACE.db [VIEW]\n"
+	"       asyncreport [OPTIONS] --sql QUERY TRACE.db\n"
+	"Show what asyncrec recorded.\n"
+	"\n"
+	"VIEW is one of\n"
+	"  summary  the recording, poll counts and the await tree (the default)\n"
+	"  futures  each type of future: polls, results, times\n"
+	"  tasks    each future that an executor polled\n"
+	"  chains   each await chain, longest wait first\n"
+	"  waits    who awaited whom, and in which line, longest wait first\n"
+	"  polls    every poll, in the order of time\n"
+	"\n"
+	"      --format FORMAT  text (default), json or csv\n"
+	"      --limit N        at most N rows; 0: all\n"
+	"      --sort COLUMN    sort by COLUMN: numbers most first, text from A on\n"
+	"      --match REGEX    only rows whose name matches\n"
+	"      --sql QUERY      the rows of QUERY; asyncrec-schema(5) lists the tables\n"
+	"  -q, --quiet          print errors only\n"
+	"      --version        print the version\n"
+	"  -h, --help           print this help\n";
+
+enum {
+	OPTION_FORMAT = 256,
+	OPTION_LIMIT,
+	OPTION_SORT,
+	OPTION_MATCH,
+	OPTION_SQL,
+	OPTION_VERSION,
+};
+
+static const struct option long_options[] = {
+	{"format", required_argument, NULL, OPTION_FORMAT},
+	{"limit", required_argument, NULL, OPTION_LIMIT},
+	{"sort", required_argument, NULL, OPTION_SORT},
+	{"match", required_argument, NULL, OPTION_MATCH},
+	{"sql", required_argument, NULL, OPTION_SQL},
+	{"quiet", no_argument, NULL, 'q'},
+	{"version", no_argument, NULL, OPTION_VERSION},
+	{"help", no_argument, NULL, 'h'},
+	{0},
+};
+
+static int read_format(const char *text, enum format *format)
+{
+	static const char *const names[] = {
+		[FORMAT_TEXT] = "text", [FORMAT_JSON] = "json", [FORMAT_CSV] = "csv"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*format = (enum format)i;
+			return 0;
+		}
+	}
+	message_error("--format %s: no such format; choose text, json or csv", text);
+	return -1;
+}
+
+static int read_limit(const char *text, long *limit)
+{
+	char *end;
+
+	errno = 0;
+	*limit = strtol(text, &end, 10);
+	if (!errno && *text && !*end && *limit >= 0)
+		return 0;
+	message_error("--limit %s: not a number of rows", text);
+	return -1;
+}
+
+/* Take one option. Returns 0, or -1 after one line on stderr. */
+static int take(struct options *options, int option)
+{
+	switch (option) {
+	case OPTION_FORMAT:
+		return read_format(optarg, &options->format);
+	case OPTION_LIMIT:
+		return read_limit(optarg, &options->limit);
+	case OPTION_SORT:
+		options->sort = optarg;
+		return 0;
+	case OPTION_MATCH:
+		options->match = optarg;
+		return 0;
+	case OPTION_SQL:
+		options->sql = optarg;
+		return 0;
+	case 'q':
+		message_level = 0;
+		return 0;
+	default:
+		return -1; /* getopt has said what is wrong */
+	}
+}
+
+int options_read(struct options *options, int argc, char **argv)
+{
+	static char name[] = "asyncreport";
+	int option;
+
+	*options = (struct options){.limit = -1};
+	argv[0] = name; /* what getopt begins its messages with */
+	while ((option = getopt_long(argc, argv, "qh", long_options, NULL)) != -1) {
+		if (option == 'h') {
+			fputs(help, stdout);
+			return EXIT_SUCCESS;
+		}
+		if (option == OPTION_VERSION) {
+			puts("asyncreport " ASYNCREC_VERSION);
+			return EXIT_SUCCESS;
+		}
+		if (take(options, option))
+			return EXIT_FAILURE;
+	}
+	options->recording = argv[optind];
+	if (!options->recording) {
+		message_error("no recording given; see asyncreport --help");
+		return EXIT_FAILURE;
+	}
+	options->view = argv[optind + 1];
+	if (options->view && (options->sql || argv[optind + 2])) {
+		message_error("%s: one argument too many; see asyncreport --help",
+			      options->sql ? options->view : argv[optind + 2]);
+		return EXIT_FAILURE;
+	}
+	if (!options->view && !options->sql)
+		options->view = "summary";
+	return -1;
+}
