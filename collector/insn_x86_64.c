@@ -201,6 +201,19 @@ static int operand_held(const struct prologue *prologue, const ZydisDecodedOpera
 	return reg < 0 ? -1 : prologue->held[reg];
 }
 
+/*
+ * A call in a prologue is of `__rust_probestack` if `sub rsp, rax` follows: it makes
+ * large frames and preserves every register.
+ */
+static bool is_stack_probe(const uint8_t *code, size_t size, struct decoded *next)
+{
+	return decode(code, size, next) && next->insn.mnemonic == ZYDIS_MNEMONIC_SUB &&
+	       next->operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	       next->operands[0].reg.value == ZYDIS_REGISTER_RSP &&
+	       next->operands[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	       next->operands[1].reg.value == ZYDIS_REGISTER_RAX;
+}
+
 int insn_register_stored(const uint8_t *code, size_t size, bool frame_is_sp, int64_t slot)
 {
 	/* The prologue ends long before: a stack probe loop, a few moves, the stores. */
@@ -218,9 +231,14 @@ int insn_register_stored(const uint8_t *code, size_t size, bool frame_is_sp, int
 		int held;
 		int reg;
 
-		if (!decode(code + i, size - i, &current) ||
-		    current.insn.mnemonic == ZYDIS_MNEMONIC_CALL)
+		if (!decode(code + i, size - i, &current))
 			return -1;
+		if (current.insn.mnemonic == ZYDIS_MNEMONIC_CALL) {
+			i += current.insn.length;
+			if (!is_stack_probe(code + i, size - i, &current))
+				return -1;
+			continue;
+		}
 		is_mov = current.insn.mnemonic == ZYDIS_MNEMONIC_MOV;
 		if (!is_mov && current.insn.mnemonic != ZYDIS_MNEMONIC_LEA)
 			continue;

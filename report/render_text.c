@@ -18,6 +18,7 @@ struct column {
 	bool is_place;   /* a file, whose line is in the next column of the statement */
 	int depth;       /* column that holds the indentation, or -1 */
 	bool is_text;    /* left aligned; the widest of these gives way */
+	bool is_needed;  /* some cell is neither zero nor unknown */
 	size_t width;    /* bytes */
 };
 
@@ -100,6 +101,8 @@ static char *cell_text(struct column *column, sqlite3_stmt *statement)
 
 	if (type == SQLITE_NULL)
 		return strdup("-");
+	if (type != SQLITE_INTEGER || sqlite3_column_int64(statement, column->source))
+		column->is_needed = true;
 	if (type == SQLITE_TEXT)
 		column->is_text = true;
 	if (column->is_place) {
@@ -180,6 +183,29 @@ static int shorten_names(struct table *table)
 	return 0;
 }
 
+/* Columns of nothing but zeros say little where room is short. */
+static void drop_zeros(struct table *table)
+{
+	size_t rows = table->cell_count / table->column_count;
+	size_t kept = 0;
+	size_t out = 0;
+
+	for (size_t i = 0; i < table->cell_count; i++) {
+		if (table->columns[i % table->column_count].is_needed)
+			table->cells[out++] = table->cells[i];
+		else
+			free(table->cells[i]);
+	}
+	table->cell_count = out;
+	for (size_t i = 0; i < table->column_count; i++) {
+		if (table->columns[i].is_needed || !rows)
+			table->columns[kept++] = table->columns[i];
+		else
+			free(table->columns[i].title);
+	}
+	table->column_count = kept;
+}
+
 static size_t total_width(const struct table *table)
 {
 	size_t total = 0;
@@ -197,6 +223,7 @@ static int fit(struct table *table, unsigned width)
 
 	if (total <= width)
 		return 0;
+	drop_zeros(table);
 	if (shorten_names(table))
 		return -1;
 	total = total_width(table);

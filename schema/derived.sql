@@ -57,7 +57,7 @@ CREATE TABLE future (
     parent_id INTEGER REFERENCES future (id), -- the future that polled it first; NULL: an executor
     await_point_id INTEGER REFERENCES await_point (id), -- where the parent awaits it
     pid INTEGER NOT NULL,
-    address INTEGER,          -- NULL: not read by the probe
+    address INTEGER,          -- NULL: not read by the probe; futures of its type may be merged
     first_poll_ns INTEGER NOT NULL,
     last_poll_ns INTEGER NOT NULL, -- start of the last poll
     polls INTEGER NOT NULL,

@@ -122,7 +122,7 @@ INSERT INTO poll (id, future_id, parent_id, task_id, chain_id, tid, start_ns, en
     state_before, state_after, result, source, wait_ns, event_id)
 WITH step AS (
     SELECT p.id, f.future_id, p.parent_id, r.task_id, p.chain_id, p.tid, p.start_ns, p.end_ns,
-        p.state_before, p.event_id,
+        p.state_before, p.event_id, p.self,
         lead(p.start_ns) OVER same AS next_ns,
         lead(p.state_before) OVER same AS next_state,
         p.result
@@ -139,7 +139,8 @@ SELECT id, future_id, parent_id, task_id, chain_id, tid, start_ns, end_ns, state
         WHEN seen = 'panicked' THEN 2
         ELSE next_state END,
     seen, 'probe',
-    CASE WHEN seen = 'pending' THEN next_ns - end_ns END,
+    -- Futures whose address is not known may be several.
+    CASE WHEN seen = 'pending' AND self IS NOT NULL THEN next_ns - end_ns END,
     event_id
 FROM known ORDER BY id;
 

@@ -1,0 +1,193 @@
+/*
+ * report/call_stack.c: which poll is inside which. Each case is a short list of
+ * raw events; sp 100 is nearer to the root than sp 50.
+ */
+#include "asyncrec/recording.h"
+#include "call_stack.h"
+#include "schema_sql.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+/* Probes 1 and 2 are the entry and exit of outer, 3 and 4 of inner, 5 a tail call of
+ * outer to inner, 6 an entry of a function that hosts tasks. */
+static const char probes[] =
+	"INSERT INTO image VALUES (1, 'x', NULL);"
+	"INSERT INTO future_type (id, image_id, name, kind, size_bytes, inlined, complete) VALUES "
+	"(1, 1, 'outer', 'async_fn', 64, 0, 1), (2, 1, 'inner', 'future', 8, 0, 1),"
+	"(3, 1, 'tokio::runtime::blocking::task::BlockingTask<x>', 'future', 8, 0, 1);"
+	"INSERT INTO probe (id, image_id, future_type_id, kind, entry_id, file_offset, address,"
+	" state_known, self_known, waker_known, exits, result_is, result_value, tail_address)"
+	" VALUES (1, 1, 1, 'entry', 1, 0, 1000, 1, 1, 0, 1, NULL, NULL, NULL),"
+	" (2, 1, 1, 'exit', 1, 0, 1010, 0, 0, 0, 0, 'pending', 1, NULL),"
+	" (3, 1, 2, 'entry', 3, 0, 2000, 0, 1, 0, 1, NULL, NULL, NULL),"
+	" (4, 1, 2, 'exit', 3, 0, 2010, 0, 0, 0, 0, 'pending', 1, NULL),"
+	" (5, 1, 1, 'tail', 1, 0, 1020, 0, 0, 0, 0, NULL, NULL, 2000),"
+	" (6, 1, 3, 'entry', 6, 0, 3000, 0, 1, 0, 1, NULL, NULL, NULL);";
+
+static int make(void **state)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql_recording_schema, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, probes, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(call_stack_register(db), SQLITE_OK);
+	*state = db;
+	return 0;
+}
+
+static int unmake(void **state)
+{
+	return sqlite3_close(*state) == SQLITE_OK ? 0 : -1;
+}
+
+static void event(sqlite3 *db, int time, int tid, int probe, int sp, int self, int result)
+{
+	char *sql = sqlite3_mprintf("INSERT INTO event (time_ns, cpu, pid, tid, probe_id, address,"
+				    " sp, self, state, result) VALUES (%d, 0, 1, %d, %d, 0, %d, %d,"
+				    " 3, %d)",
+				    time, tid, probe, sp, self, result);
+
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_free(sql);
+}
+
+/* Rows of call_stack by id: type, parent, start, end, result, unwound. */
+static void stacks(sqlite3 *db, const char *expected)
+{
+	sqlite3_stmt *statement;
+	char *got;
+
+	assert_int_equal(
+		sqlite3_prepare_v2(db,
+				   "SELECT group_concat(row, '; ') FROM (SELECT future_type_id || "
+				   "' in ' || coalesce(parent_id, '-') || ' ' || start_ns || '-' || "
+				   "coalesce(end_ns, '?') || ' ' || coalesce(result, '?') || "
+				   "coalesce(' unwound ' || unwound_ns, '') || "
+				   "CASE WHEN running THEN ' running' ELSE '' END AS row "
+				   "FROM call_stack ORDER BY id)",
+				   -1, &statement, NULL),
+		SQLITE_OK);
+	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+	got = sqlite3_mprintf("%s", sqlite3_column_text(statement, 0));
+	sqlite3_finalize(statement);
+	assert_string_equal(got, expected);
+	sqlite3_free(got);
+}
+
+static void a_poll_inside_a_poll(void **state)
+{
+	event(*state, 1, 7, 1, 100, 500, 0);
+	event(*state, 2, 7, 3, 50, 508, 0);
+	event(*state, 3, 7, 4, 50, 0, 1);
+	event(*state, 4, 7, 2, 100, 0, 0);
+	stacks(*state, "1 in - 1-4 ready; 2 in 1 2-3 pending");
+}
+
+static void threads_have_stacks_of_their_own(void **state)
+{
+	event(*state, 1, 7, 1, 100, 500, 0);
+	event(*state, 2, 8, 3, 50, 508, 0);
+	event(*state, 3, 8, 4, 50, 0, 0);
+	event(*state, 4, 7, 2, 100, 0, 1);
+	stacks(*state, "1 in - 1-4 pending; 2 in - 2-3 ready");
+}
+
+static void a_panic_leaves_no_exit(void **state)
+{
+	event(*state, 1, 7, 1, 100, 500, 0);
+	event(*state, 2, 7, 3, 50, 508, 0);
+	/* inner unwound, outer caught it */
+	event(*state, 4, 7, 2, 100, 0, 0);
+	stacks(*state, "1 in - 1-4 ready; 2 in 1 2-? ? unwound 4");
+}
+
+static void a_later_entry_shows_that_polls_were_left(void **state)
+{
+	event(*state, 1, 7, 1, 100, 500, 0);
+	event(*state, 2, 7, 3, 50, 508, 0);
+	event(*state, 5, 7, 3, 100, 600, 0);
+	event(*state, 6, 7, 4, 100, 0, 0);
+	stacks(*state, "1 in - 1-? ? unwound 5; 2 in 1 2-? ? unwound 5; 2 in - 5-6 ready");
+}
+
+static void a_poll_that_never_ends_is_running(void **state)
+{
+	event(*state, 1, 7, 1, 100, 500, 0);
+	stacks(*state, "1 in - 1-? ? running");
+}
+
+static void a_tail_call_ends_with_its_target(void **state)
+{
+	event(*state, 1, 7, 1, 100, 500, 0);
+	event(*state, 2, 7, 5, 100, 0, 0);
+	event(*state, 3, 7, 3, 100, 508, 0);
+	event(*state, 4, 7, 4, 100, 0, 1);
+	stacks(*state, "1 in - 1-4 pending; 2 in 1 3-4 pending");
+}
+
+static void a_tail_call_to_an_unprobed_function_is_no_parent(void **state)
+{
+	event(*state, 1, 7, 1, 100, 500, 0);
+	event(*state, 2, 7, 5, 100, 0, 0);
+	event(*state, 5, 7, 1, 100, 500, 0);
+	event(*state, 6, 7, 2, 100, 0, 1);
+	stacks(*state, "1 in - 1-2 ?; 1 in - 5-6 pending");
+}
+
+static void an_exit_without_its_entry_is_ignored(void **state)
+{
+	event(*state, 1, 7, 2, 100, 0, 0);
+	event(*state, 2, 7, 1, 50, 500, 0);
+	event(*state, 3, 7, 2, 50, 0, 0);
+	stacks(*state, "1 in - 2-3 ready");
+}
+
+static void a_thread_id_used_again_starts_empty(void **state)
+{
+	event(*state, 1, 7, 1, 100, 500, 0);
+	assert_int_equal(sqlite3_exec(*state,
+				      "INSERT INTO thread_event VALUES (2, 'start', 1, 7, 1, NULL)",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	event(*state, 3, 7, 3, 50, 508, 0);
+	event(*state, 4, 7, 4, 50, 0, 0);
+	stacks(*state, "1 in - 1-? ? running; 2 in - 3-4 ready");
+}
+
+static void tasks_inside_their_executor_have_no_parent(void **state)
+{
+	event(*state, 1, 7, 6, 200, 900, 0);
+	event(*state, 2, 7, 1, 100, 500, 0);
+	event(*state, 3, 7, 3, 50, 508, 0);
+	event(*state, 4, 7, 4, 50, 0, 0);
+	event(*state, 5, 7, 2, 100, 0, 0);
+	stacks(*state, "3 in - 1-? ? running; 1 in - 2-5 ready; 2 in 2 3-4 ready");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_poll_inside_a_poll, make, unmake),
+		cmocka_unit_test_setup_teardown(threads_have_stacks_of_their_own, make, unmake),
+		cmocka_unit_test_setup_teardown(a_panic_leaves_no_exit, make, unmake),
+		cmocka_unit_test_setup_teardown(a_later_entry_shows_that_polls_were_left, make,
+						unmake),
+		cmocka_unit_test_setup_teardown(a_poll_that_never_ends_is_running, make, unmake),
+		cmocka_unit_test_setup_teardown(a_tail_call_ends_with_its_target, make, unmake),
+		cmocka_unit_test_setup_teardown(a_tail_call_to_an_unprobed_function_is_no_parent,
+						make, unmake),
+		cmocka_unit_test_setup_teardown(an_exit_without_its_entry_is_ignored, make, unmake),
+		cmocka_unit_test_setup_teardown(a_thread_id_used_again_starts_empty, make, unmake),
+		cmocka_unit_test_setup_teardown(tasks_inside_their_executor_have_no_parent, make,
+						unmake),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

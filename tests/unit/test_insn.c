@@ -1,0 +1,158 @@
+/*
+ * collector/insn_x86_64.c: ways out of a function, and where an unoptimised
+ * prologue leaves an argument. Bytes as an assembler makes them.
+ */
+#include "insn.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum { BASE = 0x1000, RSI = 4, RDI = 5 };
+
+static struct insn_exit only_exit(const uint8_t *code, size_t size)
+{
+	struct insn_exit *exits;
+	struct insn_exit first;
+	size_t count;
+
+	assert_int_equal(insn_find_exits(code, size, BASE, &exits, &count), 0);
+	assert_int_equal(count, 1);
+	first = exits[0];
+	free(exits);
+	return first;
+}
+
+static void a_return_is_an_exit(void **state)
+{
+	/* push rbp; pop rbp; ret */
+	static const uint8_t code[] = {0x55, 0x5d, 0xc3};
+	struct insn_exit way_out = only_exit(code, sizeof(code));
+
+	(void)state;
+	assert_int_equal(way_out.address, BASE + 2);
+	assert_false(way_out.tail_call);
+}
+
+static void jumps_inside_are_no_exits(void **state)
+{
+	/* je +1; nop; jmp -3; ret */
+	static const uint8_t code[] = {0x74, 0x01, 0x90, 0xeb, 0xfd, 0xc3};
+
+	(void)state;
+	assert_int_equal(only_exit(code, sizeof(code)).address, BASE + 5);
+}
+
+static void a_direct_jump_out_has_a_target(void **state)
+{
+	/* jmp 0x2005 */
+	static const uint8_t code[] = {0xe9, 0x00, 0x10, 0x00, 0x00};
+	struct insn_exit way_out = only_exit(code, sizeof(code));
+
+	(void)state;
+	assert_true(way_out.tail_call);
+	assert_int_equal(way_out.target, BASE + 0x1005);
+}
+
+static void an_indirect_jump_out_is_read_when_it_runs(void **state)
+{
+	/* jmp *0x18(%rax) */
+	static const uint8_t through_memory[] = {0xff, 0x60, 0x18};
+	/* jmp *%rcx */
+	static const uint8_t through_register[] = {0xff, 0xe1};
+	/* jmp *0x10(%rip): counted from the end of the six bytes */
+	static const uint8_t through_table[] = {0xff, 0x25, 0x10, 0x00, 0x00, 0x00};
+	struct insn_exit way_out = only_exit(through_memory, sizeof(through_memory));
+
+	(void)state;
+	assert_true(way_out.tail_call);
+	assert_int_equal(way_out.target, 0);
+	assert_string_equal(way_out.target_fetch, "+24(%ax)");
+	assert_string_equal(only_exit(through_register, sizeof(through_register)).target_fetch,
+			    "%cx");
+	assert_string_equal(only_exit(through_table, sizeof(through_table)).target_fetch,
+			    "+22(%ip)");
+}
+
+static void a_jump_table_is_no_exit(void **state)
+{
+	/* movslq (%rax,%rcx,4),%rcx; add %rax,%rcx; jmp *%rcx; ret */
+	static const uint8_t code[] = {0x48, 0x63, 0x0c, 0x88, 0x48, 0x01,
+				       0xc1, 0xff, 0xe1, 0xc3};
+
+	(void)state;
+	assert_int_equal(only_exit(code, sizeof(code)).address, BASE + 9);
+}
+
+static void what_cannot_be_told_is_refused(void **state)
+{
+	/* je out of the function; ret */
+	static const uint8_t conditional[] = {0x74, 0x70, 0xc3};
+	/* a two-byte opcode cut off */
+	static const uint8_t cut[] = {0x55, 0x0f};
+	struct insn_exit *exits;
+	size_t count;
+
+	(void)state;
+	assert_int_equal(insn_find_exits(conditional, sizeof(conditional), BASE, &exits, &count),
+			 -1);
+	assert_null(exits);
+	assert_int_equal(insn_find_exits(cut, sizeof(cut), BASE, &exits, &count), -1);
+}
+
+static void a_store_of_the_prologue_tells_the_register(void **state)
+{
+	/* sub $0x28,%rsp; mov %rsi,0x8(%rsp); mov %rdi,0x10(%rsp) */
+	static const uint8_t code[] = {0x48, 0x83, 0xec, 0x28, 0x48, 0x89, 0x74,
+				       0x24, 0x08, 0x48, 0x89, 0x7c, 0x24, 0x10};
+
+	(void)state;
+	assert_int_equal(insn_register_stored(code, sizeof(code), true, 0x10), RDI);
+	assert_int_equal(insn_register_stored(code, sizeof(code), true, 0x8), RSI);
+	assert_int_equal(insn_register_stored(code, sizeof(code), true, 0x18), -1);
+}
+
+static void a_value_is_followed_through_moves_and_spills(void **state)
+{
+	/* mov %rdi,0x8(%rsp); mov 0x8(%rsp),%rax; mov %rax,0x20(%rsp) */
+	static const uint8_t code[] = {0x48, 0x89, 0x7c, 0x24, 0x08, 0x48, 0x8b, 0x44,
+				       0x24, 0x08, 0x48, 0x89, 0x44, 0x24, 0x20};
+
+	(void)state;
+	assert_int_equal(insn_register_stored(code, sizeof(code), true, 0x20), RDI);
+}
+
+static void a_stack_probe_is_passed_another_call_is_not(void **state)
+{
+	/* mov $0x1228,%eax; call +0; sub %rax,%rsp; mov %rsi,0x48(%rsp) */
+	static const uint8_t probe[] = {0xb8, 0x28, 0x12, 0x00, 0x00, 0xe8, 0x00, 0x00, 0x00,
+					0x00, 0x48, 0x29, 0xc4, 0x48, 0x89, 0x74, 0x24, 0x48};
+	/* call +0; mov %rsi,0x48(%rsp) */
+	static const uint8_t call[] = {0xe8, 0x00, 0x00, 0x00, 0x00,
+				       0x48, 0x89, 0x74, 0x24, 0x48};
+
+	(void)state;
+	assert_int_equal(insn_register_stored(probe, sizeof(probe), true, 0x48), RSI);
+	assert_int_equal(insn_register_stored(call, sizeof(call), true, 0x48), -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_return_is_an_exit),
+		cmocka_unit_test(jumps_inside_are_no_exits),
+		cmocka_unit_test(a_direct_jump_out_has_a_target),
+		cmocka_unit_test(an_indirect_jump_out_is_read_when_it_runs),
+		cmocka_unit_test(a_jump_table_is_no_exit),
+		cmocka_unit_test(what_cannot_be_told_is_refused),
+		cmocka_unit_test(a_store_of_the_prologue_tells_the_register),
+		cmocka_unit_test(a_value_is_followed_through_moves_and_spills),
+		cmocka_unit_test(a_stack_probe_is_passed_another_call_is_not),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
