@@ -19,7 +19,7 @@
 #include <time.h>
 
 /* Even a program that traps little gets its events on disk soon. */
-enum { DRAIN_INTERVAL_MS = 200 };
+enum { DRAIN_INTERVAL_MS = 200, FLUSH_INTERVAL_NS = 1000000000 };
 
 struct recorder {
 	const struct options *options;
@@ -155,6 +155,7 @@ static int follow(struct recorder *recorder)
 {
 	size_t count = recorder->rings.ring_count;
 	struct pollfd *polls = calloc(count + 1, sizeof(*polls));
+	uint64_t flushed_ns = now_ns();
 	int status = 0;
 
 	if (!polls) {
@@ -170,6 +171,10 @@ static int follow(struct recorder *recorder)
 				polls[i].fd = -1;
 		target_signals(recorder->target);
 		status = perf_rings_drain(&recorder->rings, &recorder->sink);
+		if (!status && now_ns() - flushed_ns > FLUSH_INTERVAL_NS) {
+			status = store_flush(recorder->store);
+			flushed_ns = now_ns();
+		}
 	}
 	free(polls);
 	return status;

@@ -108,7 +108,12 @@ static int step(struct store *store, enum statement which)
 		return fail(store);
 	sqlite3_reset(statement);
 	sqlite3_clear_bindings(statement);
-	if (++store->rows < BATCH_ROWS)
+	return ++store->rows < BATCH_ROWS ? 0 : store_flush(store);
+}
+
+int store_flush(struct store *store)
+{
+	if (!store->rows)
 		return 0;
 	store->rows = 0;
 	return run(store, sql_commit) || run(store, sql_begin) ? -1 : 0;

@@ -47,6 +47,9 @@ int store_add_thread_event(struct store *store, const struct perf_stamp *stamp,
 			   enum thread_event_kind kind, uint32_t pid, uint32_t tid,
 			   uint32_t parent_tid, const char *name);
 
+/* Put all records so far on disk, where readers see them. Returns as above. */
+int store_flush(struct store *store);
+
 /* Derive the rest of the recording (recording_reconstruct). */
 int store_reconstruct(struct store *store);
 

@@ -236,7 +236,7 @@ SELECT t.name, t.kind, coalesce(m.futures, 0), coalesce(p.polls, 0), coalesce(p.
     coalesce(p.pending, 0), coalesce(m.cancelled, 0), coalesce(p.panicked, 0),
     coalesce(p.busy_ns, 0), coalesce(p.self_ns, 0), coalesce(p.wait_ns, 0), 'probe',
     t.complete AND NOT EXISTS (SELECT 1 FROM lost)
-        AND NOT EXISTS (SELECT 1 FROM meta WHERE key = 'incomplete'), t.id
+        AND EXISTS (SELECT 1 FROM meta WHERE key = 'end_ns'), t.id
 FROM future_type t LEFT JOIN polled p ON p.future_type_id = t.id
 LEFT JOIN made m ON m.future_type_id = t.id
 WHERE t.id IN (SELECT future_type_id FROM probe WHERE kind = 'entry');

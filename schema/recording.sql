@@ -7,7 +7,8 @@
 -- name: recording_schema
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,   -- asyncrec_version, schema_version, program, arguments, level,
-                            -- exits, start_ns, end_ns, exit_status, incomplete
+                            -- exits, start_ns; end_ns and exit_status only if the recorder
+                            -- saw the end
     value ANY
 ) WITHOUT ROWID;
 

@@ -69,6 +69,53 @@ load helpers
     [ ! -e t.db ]
 }
 
+@test "without privilege it says which is missing" {
+    mkdir open_to_all
+    chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_TEST_TMPDIR" 2>/dev/null || true
+    cp "$ASYNCREC" "$SUBJECTS/seed-1.96-debug" open_to_all
+    chmod 777 open_to_all
+    as_nobody="setpriv --reuid 65534 --regid 65534 --clear-groups"
+    refuses 'CAP_PERFMON' $as_nobody env -C "$PWD/open_to_all" ./asyncrec -o t.db ./seed-1.96-debug
+    same "files" "asyncrec seed-1.96-debug" "$(ls open_to_all | xargs)"
+}
+
+@test "tracefs is mounted where it is not" {
+    unshare -m sh -c "umount -a -t tracefs
+        '$ASYNCREC' -o t.db '$SUBJECTS/seed-1.96-debug'" >out
+    same "polls" "$(truth seed::example 3)" \
+        "$(sql t.db "SELECT polls FROM poll_count WHERE name = 'seed::example'")"
+}
+
+@test "where tracefs cannot be mounted it says how" {
+    refuses 'mount -t tracefs' unshare -m sh -c "umount -a -t tracefs
+        mount -t tmpfs none /sys/kernel && exec '$ASYNCREC' -o t.db '$SUBJECTS/seed-1.96-debug'"
+    [ ! -e t.db ]
+}
+
+# with_disk SIZE COMMAND: runs COMMAND with a disk of that size at ./disk.
+with_disk() {
+    mkdir -p disk
+    unshare -m sh -c "mount -t tmpfs -o size=$1 none disk && ( $2 )"
+}
+
+@test "a full disk at the start leaves nothing behind" {
+    refuses 'full' with_disk 40k "'$ASYNCREC' -o disk/t.db '$SUBJECTS/seed-1.96-debug' ||
+        { status=\$?; ls disk >left; exit \$status; }"
+    same "files left" "" "$(cat left)"
+}
+
+@test "a disk that fills up ends the recording, not the program" {
+    status=0
+    with_disk 1m "'$ASYNCREC' -l all -o disk/t.db '$SUBJECTS/storm-1.96-debug' 5000 >out 2>err ||
+        { status=\$?; '$ASYNCREPORT' disk/t.db >report; exit \$status; }" || status=$?
+    same "exit status" 125 $status
+    same "lines on stderr" 1 "$(wc -l <err)"
+    grep -q 'full' err
+    same "polls the program made" 40008 "$(truth storm::task 3)"
+    grep -q 'recorder was stopped' report
+    same "probes left" 0 "$(grep -c 'asyncrec_' /sys/kernel/tracing/uprobe_events || true)"
+}
+
 # unreadable FILE: asyncreport fails, explains itself and leaves the file alone.
 unreadable() {
     local before status=0
@@ -102,7 +149,7 @@ unreadable() {
     run "$ASYNCREPORT" t.db no-such-view
     [ "$status" != 0 ]
     [[ $output == *no-such-view* ]]
-    run "$ASYNCREPORT" --sql 'SELECT nothing FROM nowhere' t.db
+    run "$ASYNCREPORT" --sql 'SELECT 1 FROM nowhere' t.db
     [ "$status" != 0 ]
     [[ $output == *nowhere* ]]
     sqlite3 t.db "UPDATE meta SET value = 99999 WHERE key = 'schema_version'"

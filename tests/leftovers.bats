@@ -24,7 +24,7 @@ start_recording() {
     traced=
     for _ in $(seq 100); do
         traced=$(cat "/proc/$recorder/task/$recorder/children" | xargs)
-        if [ -n "$traced" ] && grep -q "asyncrec_$recorder/" $EVENTS; then
+        if [ -n "$traced" ] && grep -q "asyncrec_${recorder}_" $EVENTS; then
             sleep 0.3
             return 0
         fi
@@ -46,7 +46,7 @@ start_recording() {
     status=0
     wait "$recorder" || status=$?
     same "exit status" 137 $status
-    same "events of asyncrec" 0 "$(grep -c "asyncrec_$recorder/" $EVENTS || true)"
+    same "events of asyncrec" 0 "$(grep -c "asyncrec_${recorder}_" $EVENTS || true)"
 }
 
 @test "events of a killed asyncrec go with the next start" {
@@ -56,10 +56,10 @@ start_recording() {
     kill -KILL "$dead"
     wait "$dead" || true
     kill -KILL "$traced" 2>/dev/null || true
-    grep -q "asyncrec_$dead/" $EVENTS
+    grep -q "asyncrec_${dead}_" $EVENTS
     record seed-1.96-debug
     compare debug
-    same "events of the dead asyncrec" 0 "$(grep -c "asyncrec_$dead/" $EVENTS || true)"
+    same "events of the dead asyncrec" 0 "$(grep -c "asyncrec_${dead}_" $EVENTS || true)"
     grep -q "foreign_$$/theirs" $EVENTS
 }
 
@@ -67,7 +67,7 @@ start_recording() {
     start_recording first.db
     record seed-1.96-debug
     compare debug
-    grep -q "asyncrec_$recorder/" $EVENTS
+    grep -q "asyncrec_${recorder}_" $EVENTS
     kill -TERM "$traced"
     wait "$recorder" || true
     [ "$(sql first.db "SELECT polls > 0 FROM poll_count WHERE name = 'storm::task'")" = 1 ]
