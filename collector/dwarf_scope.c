@@ -2,51 +2,69 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
-struct dwarf_scope {
-	Dwarf_Off offset;           /* of the DIE in .debug_info */
-	const char *name;           /* lives as long as the Dwarf */
-	struct dwarf_scope *parent; /* NULL: top of a compile unit */
-	UT_hash_handle hh;          /* keyed by offset */
+struct scope {
+	Dwarf_Off offset;   /* of the DIE in .debug_info */
+	dwarf_scope parent; /* DWARF_SCOPE_NONE: top of a compile unit */
 };
 
 struct dwarf_scopes {
-	struct dwarf_scope *by_offset; /* owned */
+	Dwarf *dwarf;         /* borrowed */
+	struct scope *scopes; /* owned; sorted by offset, for the tree is stored so */
+	size_t count;
+	size_t room;
 };
 
-struct dwarf_scopes *dwarf_scopes_new(void)
+static const char anonymous[] = "{anonymous}";
+
+struct dwarf_scopes *dwarf_scopes_new(Dwarf *dwarf)
 {
-	return calloc(1, sizeof(struct dwarf_scopes));
+	struct dwarf_scopes *scopes = calloc(1, sizeof(*scopes));
+
+	if (scopes)
+		scopes->dwarf = dwarf;
+	return scopes;
 }
 
 void dwarf_scopes_free(struct dwarf_scopes *scopes)
 {
-	struct dwarf_scope *scope;
-	struct dwarf_scope *next;
-
 	if (!scopes)
 		return;
-	HASH_ITER(hh, scopes->by_offset, scope, next) {
-		HASH_DEL(scopes->by_offset, scope);
-		free(scope);
-	}
+	free(scopes->scopes);
 	free(scopes);
 }
 
-struct dwarf_scope *dwarf_scopes_add(struct dwarf_scopes *scopes, Dwarf_Die *die,
-				     struct dwarf_scope *parent)
+dwarf_scope dwarf_scopes_add(struct dwarf_scopes *scopes, Dwarf_Die *die, dwarf_scope parent)
 {
-	struct dwarf_scope *scope = calloc(1, sizeof(*scope));
-	const char *name = dwarf_diename(die);
+	if (scopes->count == scopes->room) {
+		size_t room = scopes->room ? scopes->room * 2 : 4096;
+		struct scope *grown = room < DWARF_SCOPE_NONE
+					      ? realloc(scopes->scopes, room * sizeof(*grown))
+					      : NULL;
 
-	if (!scope)
-		return NULL;
-	scope->offset = dwarf_dieoffset(die);
-	scope->name = name ? name : "{anonymous}";
-	scope->parent = parent;
-	HASH_ADD(hh, scopes->by_offset, offset, sizeof(scope->offset), scope);
-	return scope;
+		if (!grown)
+			return DWARF_SCOPE_NONE;
+		scopes->scopes = grown;
+		scopes->room = room;
+	}
+	scopes->scopes[scopes->count] = (struct scope){dwarf_dieoffset(die), parent};
+	return (dwarf_scope)scopes->count++;
+}
+
+dwarf_scope dwarf_scope_parent(const struct dwarf_scopes *scopes, dwarf_scope scope)
+{
+	return scopes->scopes[scope].parent;
+}
+
+const char *dwarf_scope_name(const struct dwarf_scopes *scopes, dwarf_scope scope)
+{
+	const char *name;
+	Dwarf_Die die;
+
+	if (!dwarf_offdie(scopes->dwarf, scopes->scopes[scope].offset, &die))
+		return anonymous;
+	name = dwarf_diename(&die);
+	return name ? name : anonymous;
 }
 
 /* `path::name` in a new string. */
@@ -64,36 +82,36 @@ static char *join(char *path, const char *name)
 	return joined;
 }
 
-char *dwarf_scope_path(const struct dwarf_scope *scope)
+char *dwarf_scope_path(const struct dwarf_scopes *scopes, dwarf_scope scope)
 {
 	char *path;
 
-	if (!scope)
+	if (scope == DWARF_SCOPE_NONE)
 		return strdup("");
-	path = dwarf_scope_path(scope->parent);
-	return path ? join(path, scope->name) : NULL;
+	path = dwarf_scope_path(scopes, dwarf_scope_parent(scopes, scope));
+	return path ? join(path, dwarf_scope_name(scopes, scope)) : NULL;
+}
+
+static int compare_offset(const void *key, const void *element)
+{
+	Dwarf_Off offset = *(const Dwarf_Off *)key;
+	const struct scope *scope = element;
+
+	return offset < scope->offset ? -1 : offset > scope->offset;
 }
 
 char *dwarf_scopes_path(const struct dwarf_scopes *scopes, Dwarf_Die *die)
 {
 	Dwarf_Off offset = dwarf_dieoffset(die);
-	const struct dwarf_scope *scope;
+	const struct scope *scope =
+		scopes->count ? bsearch(&offset, scopes->scopes, scopes->count,
+					sizeof(*scopes->scopes), compare_offset)
+			      : NULL;
 	const char *name;
 
-	HASH_FIND(hh, scopes->by_offset, &offset, sizeof(offset), scope);
 	if (scope)
-		return dwarf_scope_path(scope);
+		return dwarf_scope_path(scopes, (dwarf_scope)(scope - scopes->scopes));
 	/* Base types and pointers stand at the top and carry their whole name. */
 	name = dwarf_diename(die);
-	return strdup(name ? name : "{anonymous}");
-}
-
-struct dwarf_scope *dwarf_scope_parent(const struct dwarf_scope *scope)
-{
-	return scope->parent;
-}
-
-const char *dwarf_scope_name(const struct dwarf_scope *scope)
-{
-	return scope->name;
+	return strdup(name ? name : anonymous);
 }

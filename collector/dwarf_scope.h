@@ -7,20 +7,27 @@
 #define DWARF_SCOPE_H
 
 #include <elfutils/libdw.h>
+#include <stdint.h>
 
-struct dwarf_scope;  /* a namespace or type, owned by its dwarf_scopes */
 struct dwarf_scopes;
 
-/* Returns an empty set, or NULL when memory ran out. */
-struct dwarf_scopes *dwarf_scopes_new(void);
+/* A namespace or type: its number in its dwarf_scopes. */
+typedef uint32_t dwarf_scope;
+#define DWARF_SCOPE_NONE UINT32_MAX
+
+/*
+ * Returns an empty set for dwarf, which must outlive it, or NULL when memory ran
+ * out.
+ */
+struct dwarf_scopes *dwarf_scopes_new(Dwarf *dwarf);
 void dwarf_scopes_free(struct dwarf_scopes *scopes);
 
 /*
- * Add the namespace or type die, which stands in parent (NULL: at the top).
- * Returns NULL when memory ran out.
+ * Add the namespace or type die, which stands in parent (DWARF_SCOPE_NONE: at the
+ * top). They must come in the order of the tree, parents before their children.
+ * Returns DWARF_SCOPE_NONE when memory ran out.
  */
-struct dwarf_scope *dwarf_scopes_add(struct dwarf_scopes *scopes, Dwarf_Die *die,
-				     struct dwarf_scope *parent);
+dwarf_scope dwarf_scopes_add(struct dwarf_scopes *scopes, Dwarf_Die *die, dwarf_scope parent);
 
 /*
  * Full name of the type die in the compiler's words, `app::{impl#0}::get::{async_fn_env#0}`.
@@ -28,11 +35,11 @@ struct dwarf_scope *dwarf_scopes_add(struct dwarf_scopes *scopes, Dwarf_Die *die
  */
 char *dwarf_scopes_path(const struct dwarf_scopes *scopes, Dwarf_Die *die);
 
-/* The same for a scope itself; NULL scope: the empty path. */
-char *dwarf_scope_path(const struct dwarf_scope *scope);
+/* The same for a scope itself; DWARF_SCOPE_NONE: the empty path. */
+char *dwarf_scope_path(const struct dwarf_scopes *scopes, dwarf_scope scope);
 
-/* The scope around this one, or NULL; its own name, never NULL. */
-struct dwarf_scope *dwarf_scope_parent(const struct dwarf_scope *scope);
-const char *dwarf_scope_name(const struct dwarf_scope *scope);
+/* The scope around this one; its own name, never NULL. */
+dwarf_scope dwarf_scope_parent(const struct dwarf_scopes *scopes, dwarf_scope scope);
+const char *dwarf_scope_name(const struct dwarf_scopes *scopes, dwarf_scope scope);
 
 #endif

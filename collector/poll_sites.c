@@ -122,24 +122,26 @@ static void find_inlined(struct finder *finder, Dwarf_Die *parent)
 }
 
 /* If the function stands in `{impl#N}`, learn from its symbol what that impl is of. */
-static void learn_impl(struct finder *finder, Dwarf_Die *die, struct dwarf_scope *scope,
+static void learn_impl(struct finder *finder, Dwarf_Die *die, dwarf_scope scope,
 		       const char *name)
 {
 	Dwarf_Attribute attribute;
 	const char *linkage_name;
 	char *inner = NULL;
 
-	for (struct dwarf_scope *s = scope; s; s = dwarf_scope_parent(s)) {
+	for (dwarf_scope s = scope; s != DWARF_SCOPE_NONE;
+	     s = dwarf_scope_parent(finder->scopes, s)) {
+		const char *scope_name = dwarf_scope_name(finder->scopes, s);
 		char *longer;
 		char *path;
 
-		if (strncmp(dwarf_scope_name(s), "{impl#", 6) != 0) {
+		if (strncmp(scope_name, "{impl#", 6) != 0) {
 			const char *rest = inner ? inner : name;
 
-			longer = malloc(strlen(dwarf_scope_name(s)) + strlen(rest) + 3);
+			longer = malloc(strlen(scope_name) + strlen(rest) + 3);
 			if (!longer)
 				break;
-			strcpy(longer, dwarf_scope_name(s));
+			strcpy(longer, scope_name);
 			strcat(longer, "::");
 			strcat(longer, rest);
 			free(inner);
@@ -148,7 +150,7 @@ static void learn_impl(struct finder *finder, Dwarf_Die *die, struct dwarf_scope
 		}
 		linkage_name = dwarf_formstring(
 			dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute));
-		path = dwarf_scope_path(s);
+		path = dwarf_scope_path(finder->scopes, s);
 		if (linkage_name && path)
 			type_names_learn_impl(finder->names, path, inner ? inner : name,
 					      linkage_name);
@@ -169,7 +171,7 @@ static bool is_resume_name(const char *name)
 	return strncmp(name, "{async_", 7) == 0;
 }
 
-static void visit_function(struct finder *finder, Dwarf_Die *die, struct dwarf_scope *scope)
+static void visit_function(struct finder *finder, Dwarf_Die *die, dwarf_scope scope)
 {
 	const char *name = dwarf_diename(die);
 	Dwarf_Addr entry;
@@ -195,14 +197,14 @@ static void visit_function(struct finder *finder, Dwarf_Die *die, struct dwarf_s
 		find_inlined(finder, die);
 }
 
-static void visit(struct finder *finder, Dwarf_Die *parent, struct dwarf_scope *scope)
+static void visit(struct finder *finder, Dwarf_Die *parent, dwarf_scope scope)
 {
 	Dwarf_Die die;
 
 	if (dwarf_child(parent, &die))
 		return;
 	do {
-		struct dwarf_scope *inner;
+		dwarf_scope inner;
 
 		switch (dwarf_tag(&die)) {
 		case DW_TAG_subprogram:
@@ -213,7 +215,7 @@ static void visit(struct finder *finder, Dwarf_Die *parent, struct dwarf_scope *
 		case DW_TAG_union_type:
 		case DW_TAG_enumeration_type:
 			inner = dwarf_scopes_add(finder->scopes, &die, scope);
-			if (inner)
+			if (inner != DWARF_SCOPE_NONE)
 				visit(finder, &die, inner);
 			else
 				finder->out_of_memory = true;
@@ -473,12 +475,12 @@ int poll_sites_find(const struct image *image, struct poll_sites *sites)
 	int status = -1;
 
 	*sites = (struct poll_sites){.image = image};
-	finder.scopes = dwarf_scopes_new();
+	finder.scopes = dwarf_scopes_new(image->dwarf);
 	finder.names = type_names_new();
 	finder.out_of_memory = !finder.scopes || !finder.names;
 	while (!finder.out_of_memory &&
 	       dwarf_get_units(image->dwarf, unit, &unit, NULL, NULL, &unit_die, NULL) == 0)
-		visit(&finder, &unit_die, NULL);
+		visit(&finder, &unit_die, DWARF_SCOPE_NONE);
 	for (size_t i = 0; i < finder.candidate_count && !finder.out_of_memory; i++)
 		consider(&finder, &finder.candidates[i].die);
 	if (finder.out_of_memory) {

@@ -100,7 +100,11 @@ out:
 	return status;
 }
 
-/* Index of the event of that name, made on first use; or -1. */
+/*
+ * Index of the event of that name (static), made on first use; or -1. One event for
+ * each kind of trap: the kernel takes time to close an event, and to add a probe it
+ * looks at all others in any case (trace_uprobe.c: validate_ref_ctr_offset).
+ */
 static ssize_t event_named(struct probe_plan *plan, const char *name)
 {
 	struct plan_event *grown;
@@ -112,18 +116,18 @@ static ssize_t event_named(struct probe_plan *plan, const char *name)
 	if (!grown)
 		return -1;
 	plan->events = grown;
-	snprintf(grown[plan->event_count].name, sizeof(grown->name), "%s", name);
+	grown[plan->event_count] = (struct plan_event){.name = name};
 	return (ssize_t)plan->event_count++;
 }
 
-static struct probe *add_probe(struct probe_plan *plan, const char *event, enum probe_kind kind,
+static struct probe *add_probe(struct probe_plan *plan, const char *event_name, enum probe_kind kind,
 			       size_t image, size_t site, uint64_t address)
 {
 	const struct poll_site *at = &plan->images[image].sites[site];
-	ssize_t event_index = event_named(plan, event);
+	ssize_t event = event_named(plan, event_name);
 	struct probe *probe;
 
-	if (event_index < 0)
+	if (event < 0)
 		return NULL;
 	/* Grown by doubling: the count is a power of two when the room is used up. */
 	if ((plan->probe_count & (plan->probe_count - 1)) == 0) {
@@ -143,7 +147,7 @@ static struct probe *add_probe(struct probe_plan *plan, const char *event, enum 
 		.entry_id = (uint32_t)plan->probe_count,
 		.offset = at->offset + (address - at->address),
 		.address = address,
-		.event = (size_t)event_index,
+		.event = (size_t)event,
 	};
 	return probe;
 }
@@ -198,6 +202,22 @@ static int fetch_at_exit(struct probe *probe, const struct poll_result *result,
 		       : 0;
 }
 
+static const char entry_event[] = "entry";
+
+static const char *exit_event(unsigned width)
+{
+	switch (width) {
+	case 1:
+		return "exit8";
+	case 2:
+		return "exit16";
+	case 4:
+		return "exit32";
+	default:
+		return "exit64";
+	}
+}
+
 static int plan_exit(struct probe_plan *plan, const struct insn_exit *way_out, uint32_t entry_id)
 {
 	size_t image = plan->probes[entry_id - 1].image;
@@ -205,10 +225,8 @@ static int plan_exit(struct probe_plan *plan, const struct insn_exit *way_out, u
 	const struct poll_result *result = &plan->images[image].sites[site].result;
 	bool wide = way_out->tail_call || result->place == RESULT_UNKNOWN;
 	struct probe *probe;
-	char event[16];
 
-	snprintf(event, sizeof(event), "exit%u", wide ? 64 : result->width * 8);
-	probe = add_probe(plan, event, way_out->tail_call ? PROBE_TAIL : PROBE_EXIT, image, site,
+	probe = add_probe(plan, exit_event(wide ? 8 : result->width), way_out->tail_call ? PROBE_TAIL : PROBE_EXIT, image, site,
 			  way_out->address);
 	if (!probe)
 		return -1;
@@ -222,7 +240,7 @@ static int plan_site(struct probe_plan *plan, size_t image, size_t index, enum p
 {
 	const struct poll_sites *sites = &plan->images[image];
 	const struct poll_site *site = &sites->sites[index];
-	struct probe *entry = add_probe(plan, "entry", PROBE_ENTRY, image, index, site->address);
+	struct probe *entry = add_probe(plan, entry_event, PROBE_ENTRY, image, index, site->address);
 	struct insn_exit *ways_out;
 	uint32_t entry_id;
 	size_t count;

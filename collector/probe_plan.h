@@ -3,7 +3,7 @@
  * reads, and the few tracefs events that carry them all.
  *
  * All probes of one tracefs event have the same argument names and types, so the
- * plan has one event for entries and one for each width of a poll's result.
+ * plan has events for entries and events for each width of a poll's result.
  */
 #ifndef PROBE_PLAN_H
 #define PROBE_PLAN_H
@@ -57,7 +57,7 @@ struct probe {
 
 /* A tracefs event; its probes share names and types of their arguments. */
 struct plan_event {
-	char name[16]; /* in the recorder's own group */
+	const char *name; /* in the recorder's own group; static */
 };
 
 struct probe_plan {

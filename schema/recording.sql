@@ -42,6 +42,7 @@ CREATE TABLE await_point (
     line INTEGER,
     awaitee TEXT            -- name of the awaited type; NULL: unknown
 );
+CREATE INDEX await_point_state ON await_point (future_type_id, state);
 
 -- One row per armed probe point.
 CREATE TABLE probe (

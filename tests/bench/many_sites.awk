@@ -1,0 +1,35 @@
+# many_sites.awk: a Rust program with `sites` async functions, each polled once, that
+# then runs until 0.1 s have passed. awk -v sites=5000 -f many_sites.awk > many.rs
+BEGIN {
+	print "use std::future::Future;"
+	print "use std::pin::Pin;"
+	print "use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};"
+	print "struct Once(u64);"
+	print "impl Future for Once {"
+	print "    type Output = u64;"
+	print "    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<u64> { Poll::Ready(self.0) }"
+	print "}"
+	print "fn raw() -> RawWaker {"
+	print "    fn clone(_: *const ()) -> RawWaker { raw() }"
+	print "    fn nothing(_: *const ()) {}"
+	print "    static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, nothing, nothing, nothing);"
+	print "    RawWaker::new(std::ptr::null(), &VTABLE)"
+	print "}"
+	for (i = 0; i < sites; i++)
+		print "async fn site" i "() -> u64 { Once(" i ").await + 1 }"
+	print "type Task = Pin<Box<dyn Future<Output = u64>>>;"
+	print "fn main() {"
+	print "    let start = std::time::Instant::now();"
+	print "    let waker = unsafe { Waker::from_raw(raw()) };"
+	print "    let mut context = Context::from_waker(&waker);"
+	print "    let mut sum = 0;"
+	print "    let mut tasks: Vec<fn() -> Task> = Vec::new();"
+	for (i = 0; i < sites; i++)
+		print "    tasks.push(|| Box::pin(site" i "()));"
+	print "    for task in tasks {"
+	print "        if let Poll::Ready(n) = task().as_mut().poll(&mut context) { sum += n; }"
+	print "    }"
+	print "    while start.elapsed().as_millis() < 100 { std::thread::sleep(std::time::Duration::from_millis(1)); }"
+	print "    println!(\"{}\", sum);"
+	print "}"
+}
