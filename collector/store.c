@@ -119,20 +119,29 @@ int store_flush(struct store *store)
 	return run(store, sql_commit) || run(store, sql_begin) ? -1 : 0;
 }
 
-/* Is there a database at path, and one of ours? */
+/*
+ * Is there a database at path, and one of ours? Read off the header as the SQLite
+ * file format has it (section 1.3): a recorder that was killed leaves a database
+ * that cannot be opened without repairing it.
+ */
 static bool is_recording(const char *path)
 {
-	sqlite3_stmt *statement = NULL;
-	sqlite3 *db = NULL;
-	bool ours = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
-		    sqlite3_prepare_v2(db, sql_read_application_id, -1, &statement, NULL) ==
-			    SQLITE_OK &&
-		    sqlite3_step(statement) == SQLITE_ROW &&
-		    sqlite3_column_int(statement, 0) == RECORDING_APPLICATION_ID;
+	static const char magic[16] = "SQLite format 3";
+	static const uint8_t id[] = {
+		RECORDING_APPLICATION_ID >> 24,
+		RECORDING_APPLICATION_ID >> 16 & 0xff,
+		RECORDING_APPLICATION_ID >> 8 & 0xff,
+		RECORDING_APPLICATION_ID & 0xff,
+	};
+	enum { HEADER_SIZE = 100, ID_OFFSET = 68 };
+	uint8_t header[HEADER_SIZE];
+	FILE *file = fopen(path, "rbe");
+	size_t length = file ? fread(header, 1, sizeof(header), file) : 0;
 
-	sqlite3_finalize(statement);
-	sqlite3_close(db);
-	return ours;
+	if (file)
+		fclose(file);
+	return length == sizeof(header) && memcmp(header, magic, sizeof(magic)) == 0 &&
+	       memcmp(header + ID_OFFSET, id, sizeof(id)) == 0;
 }
 
 static int check_directory(const char *path)

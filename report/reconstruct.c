@@ -1,6 +1,6 @@
 #include "asyncrec/recording.h"
 
-#include "call_stack.h"
+#include "replay.h"
 #include "schema_sql.h"
 
 #include <stddef.h>
@@ -12,7 +12,7 @@ int recording_reconstruct(sqlite3 *db, char **why)
 		sql_derived_drop,
 		sql_derived_schema,
 		sql_reconstruct_threads,
-		sql_reconstruct_stacks,
+		sql_reconstruct_polls,
 		sql_reconstruct_futures,
 		sql_reconstruct_counts,
 		sql_reconstruct_finish,
@@ -20,7 +20,7 @@ int recording_reconstruct(sqlite3 *db, char **why)
 	};
 
 	*why = NULL;
-	if (call_stack_register(db) != SQLITE_OK) {
+	if (replay_register(db) != SQLITE_OK) {
 		*why = sqlite3_mprintf("%s", sqlite3_errmsg(db));
 		return -1;
 	}

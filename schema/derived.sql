@@ -45,7 +45,9 @@ CREATE TABLE poll (
     state_after INTEGER,      -- 1 ready, 2 panicked, else the state of the next poll
     result TEXT CHECK (result IN ('ready', 'pending', 'panicked')),
     source TEXT NOT NULL,     -- probe: a trap at this poll's entry
+    self_ns INTEGER,          -- its time less that of the polls inside it
     wait_ns INTEGER,          -- pending: until the next poll of the same future
+    child_pending INTEGER NOT NULL, -- 1: a future it polled was pending too: that one waited
     event_id INTEGER NOT NULL REFERENCES event (id) -- the entry
 );
 
@@ -55,9 +57,11 @@ CREATE TABLE future (
     future_type_id INTEGER NOT NULL REFERENCES future_type (id),
     task_id INTEGER NOT NULL REFERENCES task (id),
     parent_id INTEGER REFERENCES future (id), -- the future that polled it first; NULL: an executor
+    container_id INTEGER REFERENCES future (id), -- the coroutine in whose memory it lies
     await_point_id INTEGER REFERENCES await_point (id), -- where the parent awaits it
     pid INTEGER NOT NULL,
-    address INTEGER,          -- NULL: not read by the probe; futures of its type may be merged
+    address INTEGER,          -- NULL: not read by the probe; futures that the same parent
+                              -- polls may then be merged
     first_poll_ns INTEGER NOT NULL,
     last_poll_ns INTEGER NOT NULL, -- start of the last poll
     polls INTEGER NOT NULL,

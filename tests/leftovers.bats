@@ -84,4 +84,8 @@ start_recording() {
     "$ASYNCREPORT" killed.db >out 2>err || status=$?
     [ $status -lt 128 ] || fail "asyncreport died with $status"
     [ $status = 0 ] || grep -q '^asyncreport: ' err
+    "$ASYNCREC" -o killed.db "$SUBJECTS/seed-1.96-debug" >out
+    same "polls of the next recording there" "$(truth seed::example 3)" \
+        "$(sql killed.db "SELECT polls FROM poll_count WHERE name = 'seed::example'")"
+    same "files left" "killed.db" "$(ls killed.db* | xargs)"
 }

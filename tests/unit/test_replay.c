@@ -1,9 +1,9 @@
 /*
- * report/call_stack.c: which poll is inside which. Each case is a short list of
+ * report/replay.c, call_stack.c, futures.c: which poll is inside which. Each case is a short list of
  * raw events; sp 100 is nearer to the root than sp 50.
  */
 #include "asyncrec/recording.h"
-#include "call_stack.h"
+#include "replay.h"
 #include "schema_sql.h"
 
 #include <setjmp.h>
@@ -37,7 +37,7 @@ static int make(void **state)
 	assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, sql_recording_schema, NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, probes, NULL, NULL, NULL), SQLITE_OK);
-	assert_int_equal(call_stack_register(db), SQLITE_OK);
+	assert_int_equal(replay_register(db), SQLITE_OK);
 	*state = db;
 	return 0;
 }
@@ -58,7 +58,7 @@ static void event(sqlite3 *db, int time, int tid, int probe, int sp, int self, i
 	sqlite3_free(sql);
 }
 
-/* Rows of call_stack by id: type, parent, start, end, result, unwound. */
+/* Rows of call_stack by id: type, parent, start, end, result. */
 static void stacks(sqlite3 *db, const char *expected)
 {
 	sqlite3_stmt *statement;
@@ -69,9 +69,8 @@ static void stacks(sqlite3 *db, const char *expected)
 				   "SELECT group_concat(row, '; ') FROM (SELECT future_type_id || "
 				   "' in ' || coalesce(parent_id, '-') || ' ' || start_ns || '-' || "
 				   "coalesce(end_ns, '?') || ' ' || coalesce(result, '?') || "
-				   "coalesce(' unwound ' || unwound_ns, '') || "
-				   "CASE WHEN running THEN ' running' ELSE '' END AS row "
-				   "FROM call_stack ORDER BY id)",
+				   				   "CASE WHEN running THEN ' running' ELSE '' END AS row "
+				   "FROM replay ORDER BY id)",
 				   -1, &statement, NULL),
 		SQLITE_OK);
 	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
@@ -105,7 +104,7 @@ static void a_panic_leaves_no_exit(void **state)
 	event(*state, 2, 7, 3, 50, 508, 0);
 	/* inner unwound, outer caught it */
 	event(*state, 4, 7, 2, 100, 0, 0);
-	stacks(*state, "1 in - 1-4 ready; 2 in 1 2-? ? unwound 4");
+	stacks(*state, "1 in - 1-4 ready; 2 in 1 2-? panicked");
 }
 
 static void a_later_entry_shows_that_polls_were_left(void **state)
@@ -114,7 +113,7 @@ static void a_later_entry_shows_that_polls_were_left(void **state)
 	event(*state, 2, 7, 3, 50, 508, 0);
 	event(*state, 5, 7, 3, 100, 600, 0);
 	event(*state, 6, 7, 4, 100, 0, 0);
-	stacks(*state, "1 in - 1-? ? unwound 5; 2 in 1 2-? ? unwound 5; 2 in - 5-6 ready");
+	stacks(*state, "1 in - 1-? panicked; 2 in 1 2-? panicked; 2 in - 5-6 ready");
 }
 
 static void a_poll_that_never_ends_is_running(void **state)
@@ -138,7 +137,7 @@ static void a_tail_call_to_an_unprobed_function_is_no_parent(void **state)
 	event(*state, 2, 7, 5, 100, 0, 0);
 	event(*state, 5, 7, 1, 100, 500, 0);
 	event(*state, 6, 7, 2, 100, 0, 1);
-	stacks(*state, "1 in - 1-2 ?; 1 in - 5-6 pending");
+	stacks(*state, "1 in - 1-2 pending; 1 in - 5-6 pending");
 }
 
 static void an_exit_without_its_entry_is_ignored(void **state)

@@ -1,0 +1,227 @@
+#include "futures.h"
+
+#include <stdlib.h>
+#include <uthash.h>
+
+enum { STATE_UNRESUMED = 0, STATE_RETURNED = 1, STATE_PANICKED = 2, STATE_SUSPENDED = 3 };
+
+struct future_key {
+	int64_t pid;
+	uint64_t address; /* or the id of the future that polls it */
+	int64_t type_id;
+	int64_t address_known;
+};
+
+/* The youngest future of its key. */
+struct future {
+	struct future_key key;
+	int64_t id;
+	int64_t task_id;             /* 0: no task's root */
+	int64_t container_future_id; /* of the coroutine that holds it; 0: none */
+	struct poll *last;           /* its last poll, not done yet; NULL: done */
+	enum poll_result last_result;
+	UT_hash_handle hh;           /* keyed by key */
+};
+
+/* A chain is its last type and the chain that polls it. */
+struct chain_key {
+	int64_t parent_id;
+	int64_t type_id;
+};
+
+struct chain {
+	struct chain_key key;
+	int64_t id;
+	UT_hash_handle hh; /* keyed by key */
+};
+
+struct futures {
+	struct future *by_key; /* owned */
+	struct chain *chains;  /* owned */
+	int64_t future_count;
+	int64_t task_count;
+	futures_done *done;
+	void *context;
+};
+
+struct futures *futures_new(futures_done *done, void *context)
+{
+	struct futures *futures = calloc(1, sizeof(*futures));
+
+	if (futures) {
+		futures->done = done;
+		futures->context = context;
+	}
+	return futures;
+}
+
+void futures_free(struct futures *futures)
+{
+	struct future *future;
+	struct future *next_future;
+	struct chain *chain;
+	struct chain *next_chain;
+
+	if (!futures)
+		return;
+	HASH_ITER(hh, futures->by_key, future, next_future) {
+		HASH_DEL(futures->by_key, future);
+		free(future);
+	}
+	HASH_ITER(hh, futures->chains, chain, next_chain) {
+		HASH_DEL(futures->chains, chain);
+		free(chain);
+	}
+	free(futures);
+}
+
+static int64_t chain_of(struct futures *futures, int64_t parent_id, int64_t type_id)
+{
+	struct chain_key key = {parent_id, type_id};
+	struct chain *chain;
+
+	HASH_FIND(hh, futures->chains, &key, sizeof(key), chain);
+	if (chain)
+		return chain->id;
+	chain = calloc(1, sizeof(*chain));
+	if (!chain)
+		return 0;
+	chain->key = key;
+	chain->id = HASH_COUNT(futures->chains) + 1;
+	HASH_ADD(hh, futures->chains, key, sizeof(chain->key), chain);
+	return chain->id;
+}
+
+/* Is poll of a younger future than the one that had its key until now? */
+static bool begins_future(const struct future *future, const struct poll *poll)
+{
+	bool ended = future->last_result == POLL_READY || future->last_result == POLL_PANICKED;
+
+	if (!future->id)
+		return true;
+	/* Two polls of one future cannot overlap: its end was lost. */
+	if (future->last && !future->last->closed)
+		return true;
+	if (!poll->state_known)
+		return ended || future->container_future_id != poll->container_future_id;
+	if (poll->state_before == STATE_UNRESUMED)
+		return true;
+	return ended && poll->state_before >= STATE_SUSPENDED;
+}
+
+/* All is known of the last poll of future; next is the one after it, or NULL. */
+static void settle(struct futures *futures, struct future *future, const struct poll *next)
+{
+	struct poll *poll = future->last;
+
+	future->last = NULL;
+	if (!poll)
+		return;
+	/* A coroutine that is polled while suspended had returned Pending. */
+	if (poll->result == POLL_UNKNOWN && next && next->state_known &&
+	    next->state_before >= STATE_SUSPENDED)
+		poll->result = POLL_PENDING;
+	poll->state_after = -1;
+	poll->wait_ns = -1;
+	if (poll->state_known && poll->result == POLL_READY)
+		poll->state_after = STATE_RETURNED;
+	else if (poll->state_known && poll->result == POLL_PANICKED)
+		poll->state_after = STATE_PANICKED;
+	else if (next && next->state_known)
+		poll->state_after = next->state_before;
+	if (poll->result == POLL_PENDING && next && poll->end_ns)
+		poll->wait_ns = next->start_ns - poll->end_ns;
+	poll->is_last = !next;
+	poll->future = NULL;
+	futures->done(futures->context, poll);
+}
+
+/* A younger future takes the key of future. */
+static void replace(struct futures *futures, struct future *future)
+{
+	if (future->last) {
+		future->last->dropped = future->last->result == POLL_PENDING;
+		/* One that is still open settles itself when it is closed. */
+		if (future->last->closed) {
+			settle(futures, future, NULL);
+		} else {
+			future->last->future = NULL;
+			future->last = NULL;
+		}
+	}
+	future->id = ++futures->future_count;
+	future->task_id = 0;
+}
+
+static struct future *future_of(struct futures *futures, const struct poll *poll)
+{
+	struct future_key key = {
+		.pid = poll->pid,
+		.address = poll->self_known ? poll->self
+			   : poll->parent   ? (uint64_t)poll->parent->future_id
+					    : 0,
+		.type_id = poll->type_id,
+		.address_known = poll->self_known,
+	};
+	struct future *future;
+
+	HASH_FIND(hh, futures->by_key, &key, sizeof(key), future);
+	if (future)
+		return future;
+	future = calloc(1, sizeof(*future));
+	if (!future)
+		return NULL;
+	future->key = key;
+	HASH_ADD(hh, futures->by_key, key, sizeof(future->key), future);
+	return future;
+}
+
+int futures_begin(struct futures *futures, struct poll *poll)
+{
+	struct future *future = future_of(futures, poll);
+
+	if (!future)
+		return -1;
+	poll->container_future_id = poll->container ? poll->container->future_id : 0;
+	if (begins_future(future, poll))
+		replace(futures, future);
+	else
+		settle(futures, future, poll);
+	future->container_future_id = poll->container_future_id;
+	future->last = poll;
+	future->last_result = POLL_UNKNOWN;
+	poll->future = future;
+	poll->future_id = future->id;
+	if (poll->parent) {
+		poll->task_id = poll->parent->task_id;
+		poll->parent_chain_id = poll->parent->chain_id;
+	} else {
+		if (!future->task_id)
+			future->task_id = ++futures->task_count;
+		poll->task_id = future->task_id;
+	}
+	poll->chain_id = chain_of(futures, poll->parent_chain_id, poll->type_id);
+	return poll->chain_id ? 0 : -1;
+}
+
+void futures_end(struct futures *futures, struct poll *poll)
+{
+	struct future *future = poll->future;
+
+	if (!future) {
+		/* Its key went to a younger future while it was open. */
+		struct future gone = {.last = poll};
+
+		settle(futures, &gone, NULL);
+		return;
+	}
+	future->last_result = poll->result;
+}
+
+void futures_finish(struct futures *futures)
+{
+	struct future *future;
+
+	for (future = futures->by_key; future; future = future->hh.next)
+		settle(futures, future, NULL);
+}

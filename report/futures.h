@@ -1,0 +1,35 @@
+/*
+ * The identity rule: which polls are of the same future.
+ *
+ * A future is known by process, address and type. A coroutine whose state is 0
+ * (Unresumed) begins a new one at an old address. Other futures end when they were
+ * ready, and with the coroutine that holds them in its memory. Where the address is
+ * not known, the future that polls it stands for it.
+ */
+#ifndef FUTURES_H
+#define FUTURES_H
+
+#include "call_stack.h"
+
+struct futures;
+
+/* Called for each poll when all is known of it, which then belongs to the callee. */
+typedef void futures_done(void *context, struct poll *poll);
+
+/* Returns an empty set, or NULL when memory ran out. done gets context. */
+struct futures *futures_new(futures_done *done, void *context);
+void futures_free(struct futures *futures);
+
+/*
+ * The poll, which call_stack_enter has placed, begins: fill in its future, task and
+ * chain. Returns 0, or -1 when memory ran out.
+ */
+int futures_begin(struct futures *futures, struct poll *poll);
+
+/* The poll is closed, with its final result. */
+void futures_end(struct futures *futures, struct poll *poll);
+
+/* The recording ended: no poll will follow. */
+void futures_finish(struct futures *futures);
+
+#endif
