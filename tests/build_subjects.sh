@@ -6,6 +6,7 @@ set -euo pipefail
 out=$(realpath -m "$1")
 new=$(realpath "$2")/usr
 source=$(realpath "$(dirname "$0")")/subjects
+. "$(dirname "$0")/build_server.sh"
 mkdir -p "$out"
 
 rustc_of() { # VERSION ARG...
@@ -36,17 +37,7 @@ done
 for profile in debug release; do
     bin=$out/server-1.63-$profile
     up_to_date "$bin" && continue
-    flags=()
-    [ $profile = debug ] || flags+=(--release)
-    # cargo writes Cargo.lock beside Cargo.toml, so it gets a copy of the sources.
-    copy=$out/server-source
-    rm -rf "$copy"
-    mkdir -p "$copy"
-    cp -R "$source/server" "$copy/server"
-    cp "$source/truth.rs" "$copy/"
-    (cd "$copy/server" && RUSTC=/usr/bin/rustc CARGO_HOME=$out/cargo-home \
-        CARGO_TARGET_DIR=$out/server-target /usr/bin/cargo build --quiet --offline "${flags[@]}")
-    cp "$out/server-target/$profile/server" "$bin"
+    build_server "$out" $profile
 done
 
 cc -g -o "$out/plain-c" "$source/plain.c"

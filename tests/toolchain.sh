@@ -4,18 +4,8 @@
 set -euo pipefail
 
 dir=$1
-packages=(rustc cargo librust-tokio-dev librust-hyper-dev bats sqlite3 libcmocka-dev libllvm22
-    gcc binutils)
-
-missing=()
-for package in "${packages[@]}"; do
-    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
-        missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
-fi
+. "$(dirname "$0")/packages.sh"
+install_packages rustc cargo librust-tokio-dev librust-hyper-dev libllvm22 gcc binutils
 
 works() {
     LD_LIBRARY_PATH=$dir/usr/lib/x86_64-linux-gnu "$dir/usr/bin/rustc" --sysroot "$dir/usr" \
