@@ -267,14 +267,17 @@ static void print_shortened(const char *text, size_t width)
 
 static void print_cell(const struct column *column, const char *text, bool last)
 {
-	size_t length = strlen(text);
+	char *brief = strlen(text) > column->width ? short_name_no_arguments(text) : NULL;
 
-	if (length > column->width)
+	if (brief)
+		text = brief;
+	if (strlen(text) > column->width)
 		print_shortened(text, column->width);
 	else if (!column->is_text)
 		printf("%*s", (int)column->width, text);
 	else
 		printf("%-*s", last ? 0 : (int)column->width, text);
+	free(brief);
 }
 
 static void print_table(const struct table *table)

@@ -70,3 +70,44 @@ char *short_name(const char *name)
 	brief[length] = '\0';
 	return brief;
 }
+
+/* Length of the brackets at text, both included. */
+static size_t bracket_length(const char *text)
+{
+	size_t length = 0;
+	int depth = 0;
+
+	for (; text[length]; length++) {
+		if (text[length] == '<')
+			depth++;
+		else if (text[length] == '>' && text[length - 1] != '-' && --depth == 0)
+			return length + 1;
+	}
+	return length;
+}
+
+char *short_name_no_arguments(const char *name)
+{
+	static const char left_out[] = "<..>";
+	char *brief = malloc(strlen(name) + 1);
+	size_t length = 0;
+
+	if (!brief)
+		return NULL;
+	for (size_t i = 0; name[i];) {
+		/* Arguments follow a name; what begins a qualified path does not. */
+		size_t brackets = name[i] == '<' && i && is_word(name[i - 1])
+					  ? bracket_length(name + i)
+					  : 0;
+
+		if (brackets > sizeof(left_out) - 1) {
+			memcpy(brief + length, left_out, sizeof(left_out) - 1);
+			length += sizeof(left_out) - 1;
+			i += brackets;
+			continue;
+		}
+		brief[length++] = name[i++];
+	}
+	brief[length] = '\0';
+	return brief;
+}

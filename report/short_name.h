@@ -10,4 +10,11 @@
  */
 char *short_name(const char *name);
 
+/*
+ * name with `<..>` in the place of generic arguments: `app::retry<Job, u8>` becomes
+ * `app::retry<..>`; `<Pool as Store>::get` stays. Returns a malloc'd string, or NULL
+ * when memory ran out.
+ */
+char *short_name_no_arguments(const char *name);
+
 #endif

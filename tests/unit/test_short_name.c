@@ -55,6 +55,15 @@ static void arrows_close_no_bracket(void **state)
 	shortens("app::Map<fn(x::Y) -> x::Z, x::W>", "app::Map<fn(Y) -> Z, W>");
 }
 
+static void arguments_are_left_out(void **state)
+{
+	char *brief = short_name_no_arguments("app::retry<Job<X>, u8> > <Pool as Store>::get<fn() -> Y>");
+
+	(void)state;
+	assert_string_equal(brief, "app::retry<..> > <Pool as Store>::get<..>");
+	free(brief);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -63,6 +72,7 @@ int main(void)
 		cmocka_unit_test(the_standard_library_loses_its_paths),
 		cmocka_unit_test(each_name_of_a_chain_is_shortened),
 		cmocka_unit_test(arrows_close_no_bracket),
+		cmocka_unit_test(arguments_are_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
