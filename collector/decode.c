@@ -26,8 +26,9 @@ enum { ARGUMENT_COUNT = sizeof(arguments) / sizeof(arguments[0]) };
 
 struct known_event {
 	int id;
-	struct tep_format_field *fields[ARGUMENT_COUNT]; /* owned by the tep handle; NULL: none */
-	size_t size; /* a record must have at least these bytes */
+	struct tep_format_field
+		*fields[ARGUMENT_COUNT]; /* owned by the tep handle; NULL: none */
+	size_t size;			 /* a record must have at least these bytes */
 };
 
 struct decoder {
@@ -61,15 +62,16 @@ void decoder_free(struct decoder *decoder)
 
 int decoder_learn(struct decoder *decoder, const char *format, uint64_t *id)
 {
-	struct known_event *events = realloc(decoder->events,
-					     (decoder->event_count + 1) * sizeof(*events));
+	struct known_event *events =
+		realloc(decoder->events, (decoder->event_count + 1) * sizeof(*events));
 	struct known_event *known;
 	struct tep_event *event = NULL;
 
 	if (!events)
 		return -1;
 	decoder->events = events;
-	if (tep_parse_format(decoder->tep, &event, format, strlen(format), "asyncrec") || !event)
+	if (tep_parse_format(decoder->tep, &event, format, strlen(format), "asyncrec") ||
+	    !event)
 		return -1;
 	known = &events[decoder->event_count++];
 	*known = (struct known_event){.id = event->id};
@@ -77,8 +79,8 @@ int decoder_learn(struct decoder *decoder, const char *format, uint64_t *id)
 		struct tep_format_field *field = tep_find_any_field(event, arguments[i].name);
 
 		known->fields[i] = field;
-		if (field && (size_t)(field->offset + field->size) > known->size)
-			known->size = (size_t)(field->offset + field->size);
+		if (field && (size_t)field->offset + (size_t)field->size > known->size)
+			known->size = (size_t)field->offset + (size_t)field->size;
 	}
 	*id = (uint64_t)event->id;
 	return known->fields[0] ? 0 : -1;

@@ -11,9 +11,9 @@
 /* One decoded trap; what its event does not read is 0. */
 struct trap {
 	uint32_t probe_id;
-	uint64_t address;        /* of the trap, in the process */
+	uint64_t address; /* of the trap, in the process */
 	uint64_t sp;
-	uint64_t self;           /* entry only, as all below but result */
+	uint64_t self; /* entry only, as all below but result */
 	uint64_t state;
 	uint64_t return_address;
 	uint64_t waker_data;

@@ -9,7 +9,7 @@ struct scope {
 };
 
 struct dwarf_scopes {
-	Dwarf *dwarf;         /* borrowed */
+	Dwarf *dwarf;	      /* borrowed */
 	struct scope *scopes; /* owned; sorted by offset, for the tree is stored so */
 	size_t count;
 	size_t room;
@@ -103,10 +103,10 @@ static int compare_offset(const void *key, const void *element)
 char *dwarf_scopes_path(const struct dwarf_scopes *scopes, Dwarf_Die *die)
 {
 	Dwarf_Off offset = dwarf_dieoffset(die);
-	const struct scope *scope =
-		scopes->count ? bsearch(&offset, scopes->scopes, scopes->count,
-					sizeof(*scopes->scopes), compare_offset)
-			      : NULL;
+	const struct scope *scope = scopes->count
+					    ? bsearch(&offset, scopes->scopes, scopes->count,
+						      sizeof(*scopes->scopes), compare_offset)
+					    : NULL;
 	const char *name;
 
 	if (scope)

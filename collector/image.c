@@ -22,9 +22,10 @@ static int check_header(const struct image *image, const char *path)
 		return -1;
 	}
 	if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != insn_elf_machine) {
-		message_error("%s: built for another architecture; only 64-bit x86-64 programs can "
-			      "be traced here",
-			      path);
+		message_error(
+			"%s: built for another architecture; only 64-bit x86-64 programs can "
+			"be traced here",
+			path);
 		return -1;
 	}
 	if (header.e_type != ET_EXEC && header.e_type != ET_DYN) {
@@ -106,9 +107,10 @@ int image_open(struct image *image, const char *path)
 	read_build_id(image, module);
 	image->dwarf = dwfl_module_getdwarf(module, &bias);
 	if (!image->dwarf) {
-		message_error("%s: no debug information%s; build it with `-g` (cargo: `debug = 2`) "
-			      "or install its separate debug file",
-			      path, has_symbols(image->elf) ? "" : " and no symbols");
+		message_error(
+			"%s: no debug information%s; build it with `-g` (cargo: `debug = 2`) "
+			"or install its separate debug file",
+			path, has_symbols(image->elf) ? "" : " and no symbols");
 		return -1;
 	}
 	return 0;

@@ -11,13 +11,13 @@
 #include <stdint.h>
 
 struct image {
-	char *path;          /* as given; owned */
-	int fd;              /* of the file; owned */
-	Elf *elf;            /* owned */
+	char *path;	     /* as given; owned */
+	int fd;		     /* of the file; owned */
+	Elf *elf;	     /* owned */
 	const uint8_t *data; /* the whole file; lives as long as elf */
-	size_t size;         /* of data, bytes */
-	Dwfl *dwfl;          /* owned */
-	Dwarf *dwarf;        /* owned by dwfl */
+	size_t size;	     /* of data, bytes */
+	Dwfl *dwfl;	     /* owned */
+	Dwarf *dwarf;	     /* owned by dwfl */
 	char build_id[65];   /* lower case hexadecimal; "" if there is none */
 };
 

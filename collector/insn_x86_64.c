@@ -13,8 +13,8 @@ const char *const insn_result_register = "ax";
 
 /* DWARF register numbers of the System V x86-64 psABI, figure 3.36. */
 static const struct {
-	const char *tracefs;  /* name in a uprobe fetch argument */
-	ZydisRegister zydis;  /* the whole 64-bit register */
+	const char *tracefs; /* name in a uprobe fetch argument */
+	ZydisRegister zydis; /* the whole 64-bit register */
 } registers[] = {
 	{"ax", ZYDIS_REGISTER_RAX},  {"dx", ZYDIS_REGISTER_RDX},  {"cx", ZYDIS_REGISTER_RCX},
 	{"bx", ZYDIS_REGISTER_RBX},  {"si", ZYDIS_REGISTER_RSI},  {"di", ZYDIS_REGISTER_RDI},
@@ -42,8 +42,7 @@ int insn_argument_register(unsigned index)
 
 static int dwarf_register(ZydisRegister reg)
 {
-	ZydisRegister whole =
-		ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
+	ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
 
 	for (int i = 0; i < REGISTER_COUNT; i++)
 		if (registers[i].zydis == whole)
@@ -111,8 +110,8 @@ static void describe_target(const struct decoded *jump, char *fetch, size_t size
 		snprintf(fetch, size, "%+" PRId64 "(%%%s)", displacement, base);
 }
 
-int insn_find_exits(const uint8_t *code, size_t size, uint64_t address, struct insn_exit **exits,
-		    size_t *count)
+int insn_find_exits(const uint8_t *code, size_t size, uint64_t address,
+		    struct insn_exit **exits, size_t *count)
 {
 	struct decoded current;
 	struct decoded before = {0};
@@ -132,7 +131,8 @@ int insn_find_exits(const uint8_t *code, size_t size, uint64_t address, struct i
 			if (current.operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
 				ZydisCalcAbsoluteAddress(&current.insn, &current.operands[0],
 							 address + i, &way_out.target);
-				if (way_out.target >= address && way_out.target < address + size)
+				if (way_out.target >= address &&
+				    way_out.target < address + size)
 					continue;
 				/* A trap there would not tell whether the jump is taken. */
 				if (current.insn.meta.category == ZYDIS_CATEGORY_COND_BR)
@@ -170,7 +170,7 @@ struct prologue {
 	struct {
 		int64_t slot; /* bytes from the stack pointer */
 		int held;
-	} spills[8];          /* unoptimised code runs short of registers */
+	} spills[8]; /* unoptimised code runs short of registers */
 	unsigned spill_count;
 };
 
@@ -246,12 +246,14 @@ int insn_register_stored(const uint8_t *code, size_t size, bool frame_is_sp, int
 		if (is_stack_slot(to, base) && to->mem.disp.value == slot)
 			return held;
 		if (is_stack_slot(to, ZYDIS_REGISTER_RSP)) {
-			if (prologue.spill_count == sizeof(prologue.spills) / sizeof(prologue.spills[0]))
+			if (prologue.spill_count ==
+			    sizeof(prologue.spills) / sizeof(prologue.spills[0]))
 				return -1;
 			prologue.spills[prologue.spill_count].slot = to->mem.disp.value;
 			prologue.spills[prologue.spill_count++].held = held;
 		}
-		reg = to->type == ZYDIS_OPERAND_TYPE_REGISTER ? dwarf_register(to->reg.value) : -1;
+		reg = to->type == ZYDIS_OPERAND_TYPE_REGISTER ? dwarf_register(to->reg.value)
+							      : -1;
 		if (reg >= 0)
 			prologue.held[reg] = held;
 	}

@@ -111,8 +111,8 @@ static unsigned decl_line(Dwarf_Die *die)
 static int add_await_point(struct future_type *type, uint64_t state, Dwarf_Die *variant_member,
 			   const struct dwarf_scopes *scopes, const struct type_names *names)
 {
-	struct await_point *points = realloc(type->await_points,
-					     (type->await_point_count + 1) * sizeof(*points));
+	struct await_point *points =
+		realloc(type->await_points, (type->await_point_count + 1) * sizeof(*points));
 	struct await_point *point;
 	Dwarf_Die suspend;
 	Dwarf_Die awaitee;
@@ -235,7 +235,8 @@ static bool member(Dwarf_Die *type, const char *name, Dwarf_Die *member_type, un
 	Dwarf_Die die;
 	uint64_t location;
 
-	if (!layout_child(type, DW_TAG_member, name, &die) || !layout_type_of(&die, member_type) ||
+	if (!layout_child(type, DW_TAG_member, name, &die) ||
+	    !layout_type_of(&die, member_type) ||
 	    !unsigned_attribute(&die, DW_AT_data_member_location, &location))
 		return false;
 	*offset = (unsigned)location;

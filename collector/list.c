@@ -61,8 +61,8 @@ int list_poll_sites(const struct probe_plan *plan)
 			continue;
 		if (probe->image != image) {
 			image = probe->image;
-			printf("%s\n%-10s %-13s %-4s %-7s %-7s %s\n", sites->image->path, "OFFSET",
-			       "KIND", "SELF", "CONTEXT", "INLINED", "FUTURE");
+			printf("%s\n%-10s %-13s %-4s %-7s %-7s %s\n", sites->image->path,
+			       "OFFSET", "KIND", "SELF", "CONTEXT", "INLINED", "FUTURE");
 		}
 		print_site(site, &sites->types[site->type]);
 	}

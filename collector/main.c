@@ -10,7 +10,7 @@
 
 /* The probed files, with their poll sites. */
 struct probed {
-	struct image *images;     /* owned */
+	struct image *images;	  /* owned */
 	struct poll_sites *sites; /* owned; one for each image */
 	size_t count;
 };
@@ -43,8 +43,8 @@ static int probed_find(struct probed *probed, const char *const *paths, size_t c
 
 static int run(const struct options *options, struct target *target)
 {
-	const char *const *paths = options->image_count ? options->images
-							: (const char *const *)&target->path;
+	const char *const *paths =
+		options->image_count ? options->images : (const char *const *)&target->path;
 	size_t count = options->image_count ? options->image_count : 1;
 	struct probe_plan plan = {0};
 	struct probed probed;

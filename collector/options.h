@@ -15,13 +15,13 @@ enum {
 };
 
 struct options {
-	const char *output;        /* where the recording shall be */
-	size_t buffer_size;        /* of a ring buffer, bytes */
+	const char *output;	   /* where the recording shall be */
+	size_t buffer_size;	   /* of a ring buffer, bytes */
 	struct plan_choice choice; /* its patterns are owned */
-	const char **images;       /* owned; files to probe instead of the program */
+	const char **images;	   /* owned; files to probe instead of the program */
 	size_t image_count;
-	char **program;            /* the program and its arguments, NULL behind them */
-	bool list;                 /* print the poll sites instead of recording */
+	char **program; /* the program and its arguments, NULL behind them */
+	bool list;	/* print the poll sites instead of recording */
 };
 
 /*

@@ -65,8 +65,8 @@ static struct perf_event_attr attributes(uint64_t id, bool first)
 		.size = sizeof(struct perf_event_attr),
 		.config = id,
 		.sample_period = 1,
-		.sample_type = PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CPU |
-			       PERF_SAMPLE_RAW,
+		.sample_type =
+			PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CPU | PERF_SAMPLE_RAW,
 		.read_format = PERF_FORMAT_LOST,
 		.disabled = 1,
 		.inherit = 1,
@@ -89,7 +89,8 @@ static int open_event(uint64_t id, bool first, pid_t pid, unsigned cpu, uint32_t
 	fd = syscall(SYS_perf_event_open, &attr, pid, (int)cpu, -1, PERF_FLAG_FD_CLOEXEC);
 	if (fd < 0 && errno == EINVAL) {
 		attr.read_format = 0;
-		fd = syscall(SYS_perf_event_open, &attr, pid, (int)cpu, -1, PERF_FLAG_FD_CLOEXEC);
+		fd = syscall(SYS_perf_event_open, &attr, pid, (int)cpu, -1,
+			     PERF_FLAG_FD_CLOEXEC);
 	}
 	return (int)fd;
 }
@@ -156,6 +157,8 @@ int perf_rings_open(struct perf_rings *rings, const uint64_t *ids, size_t id_cou
 		.events_per_ring = id_count,
 	};
 	rings->data_size = rings->page_size;
+	if (cpus < 1)
+		cpus = 1;
 	while (rings->data_size < size)
 		rings->data_size *= 2;
 	rings->rings = calloc((size_t)cpus, sizeof(*rings->rings));
@@ -178,9 +181,9 @@ int perf_rings_open(struct perf_rings *rings, const uint64_t *ids, size_t id_cou
 
 void perf_rings_close(struct perf_rings *rings)
 {
-	for (size_t i = 0; i < rings->ring_count; i++)
+	for (size_t i = 0; rings->rings && i < rings->ring_count; i++)
 		munmap(rings->rings[i].base, rings->page_size + rings->data_size);
-	for (size_t i = 0; i < rings->event_count; i++)
+	for (size_t i = 0; rings->events && i < rings->event_count; i++)
 		close(rings->events[i]);
 	free(rings->rings);
 	free(rings->polls);

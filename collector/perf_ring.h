@@ -29,33 +29,35 @@ enum thread_event_kind {
 /* Who takes the records. Each returns 0, or -1 to stop the draining. */
 struct perf_sink {
 	/* A trap: data[0..size) is the raw tracepoint record, valid during the call. */
-	int (*sample)(void *context, const struct perf_stamp *stamp, const void *data, size_t size);
+	int (*sample)(void *context, const struct perf_stamp *stamp, const void *data,
+		      size_t size);
 	/* count samples were dropped on that processor between since_ns and stamp. */
 	int (*lost)(void *context, const struct perf_stamp *stamp, uint64_t since_ns,
 		    uint64_t count);
 	/* parent_tid is 0 and name NULL where they do not belong to the kind. */
-	int (*thread)(void *context, const struct perf_stamp *stamp, enum thread_event_kind kind,
-		      uint32_t pid, uint32_t tid, uint32_t parent_tid, const char *name);
+	int (*thread)(void *context, const struct perf_stamp *stamp,
+		      enum thread_event_kind kind, uint32_t pid, uint32_t tid,
+		      uint32_t parent_tid, const char *name);
 	void *context;
 };
 
 struct perf_ring {
 	unsigned cpu;
-	void *base;          /* the mapping: one control page, then the data */
-	uint64_t last_ns;    /* time of the last record seen; 0: none */
-	uint64_t reported;   /* samples lost, as records told */
+	void *base;	   /* the mapping: one control page, then the data */
+	uint64_t last_ns;  /* time of the last record seen; 0: none */
+	uint64_t reported; /* samples lost, as records told */
 };
 
 struct perf_rings {
 	struct perf_ring *rings; /* owned */
 	size_t ring_count;
-	struct pollfd *polls;    /* owned; one per ring, of its first event */
-	int *events;             /* owned; every event opened; the fds of a ring in a row */
+	struct pollfd *polls; /* owned; one per ring, of its first event */
+	int *events;	      /* owned; every event opened; the fds of a ring in a row */
 	size_t event_count;
 	size_t events_per_ring;
-	size_t data_size;        /* of one buffer, bytes; a power of two */
+	size_t data_size; /* of one buffer, bytes; a power of two */
 	size_t page_size;
-	uint8_t *scratch;        /* owned; a record that wraps around */
+	uint8_t *scratch; /* owned; a record that wraps around */
 };
 
 /*

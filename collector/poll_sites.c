@@ -31,27 +31,27 @@ struct candidate {
 /* Live inlined copies of one subprogram. */
 struct inlined_copies {
 	Dwarf_Off origin;  /* the abstract instance */
-	unsigned count;    /* live copies */
+	unsigned count;	   /* live copies */
 	UT_hash_handle hh; /* keyed by origin */
 };
 
 /* Index of a future type by its name in the compiler's words. */
 struct type_index {
-	char *raw;         /* owned */
-	size_t index;      /* into poll_sites.types */
+	char *raw;	   /* owned */
+	size_t index;	   /* into poll_sites.types */
 	UT_hash_handle hh; /* keyed by raw */
 };
 
 struct finder {
 	const struct image *image;
-	struct dwarf_scopes *scopes;      /* owned */
-	struct type_names *names;         /* owned */
-	struct candidate *candidates;     /* owned */
+	struct dwarf_scopes *scopes;  /* owned */
+	struct type_names *names;     /* owned */
+	struct candidate *candidates; /* owned */
 	size_t candidate_count;
 	size_t candidate_room;
-	struct inlined_copies *inlined;   /* owned */
-	struct type_index *type_indexes;  /* owned */
-	struct poll_sites *sites;         /* the result */
+	struct inlined_copies *inlined;	 /* owned */
+	struct type_index *type_indexes; /* owned */
+	struct poll_sites *sites;	 /* the result */
 	bool out_of_memory;
 };
 
@@ -74,8 +74,7 @@ static bool is_live(const struct finder *finder, Dwarf_Die *die, Dwarf_Addr *ent
 	Dwarf_Addr end;
 	uint64_t offset;
 
-	if (dwarf_lowpc(die, entry) &&
-	    dwarf_ranges(die, 0, &base, entry, &end) <= 0)
+	if (dwarf_lowpc(die, entry) && dwarf_ranges(die, 0, &base, entry, &end) <= 0)
 		return false;
 	return *entry && image_file_offset(finder->image, *entry, &offset);
 }
@@ -292,8 +291,9 @@ static int register_at_entry(const struct finder *finder, Dwarf_Die *function,
 		return -1;
 	if (base[0].atom != DW_OP_reg7 && base[0].atom != DW_OP_reg6)
 		return -1;
-	return insn_register_stored(finder->image->data + site->offset, site->end - site->address,
-				    base[0].atom == DW_OP_reg7, (int64_t)operations[0].number);
+	return insn_register_stored(finder->image->data + site->offset,
+				    site->end - site->address, base[0].atom == DW_OP_reg7,
+				    (int64_t)operations[0].number);
 }
 
 static void find_registers(const struct finder *finder, Dwarf_Die *function, Dwarf_Die *self,
@@ -307,9 +307,8 @@ static void find_registers(const struct finder *finder, Dwarf_Die *function, Dwa
 		dwarf_formudata(&attribute, &size);
 	site->self_register = register_at_entry(finder, function, self, site);
 	/* A result in memory takes the first argument register for its address. */
-	in_memory = site->self_register >= 0
-			    ? site->self_register == insn_argument_register(1)
-			    : size > 16;
+	in_memory = site->self_register >= 0 ? site->self_register == insn_argument_register(1)
+					     : size > 16;
 	site->context_register =
 		context ? register_at_entry(finder, function, context, site) : -1;
 	if (site->context_register < 0 && site->self_register >= 0)
@@ -453,11 +452,13 @@ static void finder_free(struct finder *finder)
 	struct type_index *index;
 	struct type_index *next_index;
 
-	HASH_ITER(hh, finder->inlined, copies, next_copies) {
+	HASH_ITER(hh, finder->inlined, copies, next_copies)
+	{
 		HASH_DEL(finder->inlined, copies);
 		free(copies);
 	}
-	HASH_ITER(hh, finder->type_indexes, index, next_index) {
+	HASH_ITER(hh, finder->type_indexes, index, next_index)
+	{
 		HASH_DEL(finder->type_indexes, index);
 		free(index->raw);
 		free(index);

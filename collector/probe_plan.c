@@ -76,7 +76,8 @@ static int choose_types(struct probe_plan *plan, const struct plan_choice *choic
 		for (size_t i = 0; i < plan->images[image].type_count; i++) {
 			const struct future_type *type = &plan->images[image].types[i];
 
-			if ((choice->level == LEVEL_ASYNC && type->kind == FUTURE_HANDWRITTEN) ||
+			if ((choice->level == LEVEL_ASYNC &&
+			     type->kind == FUTURE_HANDWRITTEN) ||
 			    (choice->match_count &&
 			     !matches_any(match, choice->match_count, type->name)) ||
 			    matches_any(exclude, choice->exclude_count, type->name) ||
@@ -87,10 +88,11 @@ static int choose_types(struct probe_plan *plan, const struct plan_choice *choic
 		}
 	}
 	if (!chosen) {
-		message_error("no future to trace: none that can be probed matches the options; "
-			      "`asyncrec --list` shows them%s",
-			      choice->level == LEVEL_ASYNC ? ", `--level all` adds hand-written ones"
-							   : "");
+		message_error(
+			"no future to trace: none that can be probed matches the options; "
+			"`asyncrec --list` shows them%s",
+			choice->level == LEVEL_ASYNC ? ", `--level all` adds hand-written ones"
+						     : "");
 		goto out;
 	}
 	status = 0;
@@ -120,8 +122,9 @@ static ssize_t event_named(struct probe_plan *plan, const char *name)
 	return (ssize_t)plan->event_count++;
 }
 
-static struct probe *add_probe(struct probe_plan *plan, const char *event_name, enum probe_kind kind,
-			       size_t image, size_t site, uint64_t address)
+static struct probe *add_probe(struct probe_plan *plan, const char *event_name,
+			       enum probe_kind kind, size_t image, size_t site,
+			       uint64_t address)
 {
 	const struct poll_site *at = &plan->images[image].sites[site];
 	ssize_t event = event_named(plan, event_name);
@@ -164,8 +167,8 @@ static int fetch_at_entry(struct probe *probe, const struct poll_sites *image)
 	char waker_fetch[128] = "waker_data=\\0:x64 waker_vtable=\\0:x64";
 
 	if (self && poll_site_has_state(site, type))
-		snprintf(self_fetch, sizeof(self_fetch), "self=%%%s:x64 state=+%d(%%%s):u8", self,
-			 type->state_offset, self);
+		snprintf(self_fetch, sizeof(self_fetch), "self=%%%s:x64 state=+%d(%%%s):u8",
+			 self, type->state_offset, self);
 	else if (self)
 		snprintf(self_fetch, sizeof(self_fetch), "self=%%%s:x64 state=\\0:u8", self);
 	if (context && waker->known)
@@ -193,11 +196,12 @@ static int fetch_at_exit(struct probe *probe, const struct poll_result *result,
 		snprintf(value, sizeof(value), "%%%s", insn_result_register);
 		bits = result->width * 8;
 	} else if (result->place == RESULT_IN_MEMORY) {
-		snprintf(value, sizeof(value), "+%u(%%%s)", result->offset, insn_result_register);
+		snprintf(value, sizeof(value), "+%u(%%%s)", result->offset,
+			 insn_result_register);
 		bits = result->width * 8;
 	}
-	return asprintf(&probe->fetch, "id=\\%" PRIu32 ":u32 sp=%%%s:x64 result=%s:u%u", probe->id,
-			insn_stack_pointer, value, bits) < 0
+	return asprintf(&probe->fetch, "id=\\%" PRIu32 ":u32 sp=%%%s:x64 result=%s:u%u",
+			probe->id, insn_stack_pointer, value, bits) < 0
 		       ? -1
 		       : 0;
 }
@@ -218,7 +222,8 @@ static const char *exit_event(unsigned width)
 	}
 }
 
-static int plan_exit(struct probe_plan *plan, const struct insn_exit *way_out, uint32_t entry_id)
+static int plan_exit(struct probe_plan *plan, const struct insn_exit *way_out,
+		     uint32_t entry_id)
 {
 	size_t image = plan->probes[entry_id - 1].image;
 	size_t site = plan->probes[entry_id - 1].site;
@@ -226,7 +231,8 @@ static int plan_exit(struct probe_plan *plan, const struct insn_exit *way_out, u
 	bool wide = way_out->tail_call || result->place == RESULT_UNKNOWN;
 	struct probe *probe;
 
-	probe = add_probe(plan, exit_event(wide ? 8 : result->width), way_out->tail_call ? PROBE_TAIL : PROBE_EXIT, image, site,
+	probe = add_probe(plan, exit_event(wide ? 8 : result->width),
+			  way_out->tail_call ? PROBE_TAIL : PROBE_EXIT, image, site,
 			  way_out->address);
 	if (!probe)
 		return -1;
@@ -240,7 +246,8 @@ static int plan_site(struct probe_plan *plan, size_t image, size_t index, enum p
 {
 	const struct poll_sites *sites = &plan->images[image];
 	const struct poll_site *site = &sites->sites[index];
-	struct probe *entry = add_probe(plan, entry_event, PROBE_ENTRY, image, index, site->address);
+	struct probe *entry =
+		add_probe(plan, entry_event, PROBE_ENTRY, image, index, site->address);
 	struct insn_exit *ways_out;
 	uint32_t entry_id;
 	size_t count;
@@ -250,8 +257,8 @@ static int plan_site(struct probe_plan *plan, size_t image, size_t index, enum p
 		return -1;
 	if (exits == EXITS_NONE)
 		return 0;
-	if (insn_find_exits(sites->image->data + site->offset, site->end - site->address, site->address,
-			    &ways_out, &count))
+	if (insn_find_exits(sites->image->data + site->offset, site->end - site->address,
+			    site->address, &ways_out, &count))
 		return 0;
 	entry->exits = true;
 	entry_id = entry->id;

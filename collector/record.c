@@ -33,7 +33,8 @@ struct recorder {
 	uint64_t undecoded; /* records that were of no event of ours */
 };
 
-static int take_sample(void *context, const struct perf_stamp *stamp, const void *data, size_t size)
+static int take_sample(void *context, const struct perf_stamp *stamp, const void *data,
+		       size_t size)
 {
 	struct recorder *recorder = context;
 	struct trap trap;
@@ -53,8 +54,9 @@ static int take_lost(void *context, const struct perf_stamp *stamp, uint64_t sin
 	return store_add_lost(recorder->store, stamp, since_ns, count);
 }
 
-static int take_thread(void *context, const struct perf_stamp *stamp, enum thread_event_kind kind,
-		       uint32_t pid, uint32_t tid, uint32_t parent_tid, const char *name)
+static int take_thread(void *context, const struct perf_stamp *stamp,
+		       enum thread_event_kind kind, uint32_t pid, uint32_t tid,
+		       uint32_t parent_tid, const char *name)
 {
 	struct recorder *recorder = context;
 
@@ -93,8 +95,8 @@ static int arm(struct recorder *recorder)
 		if (!format || learnt)
 			goto out;
 	}
-	status = perf_rings_open(&recorder->rings, ids, plan->event_count, recorder->target->pid,
-				 recorder->options->buffer_size);
+	status = perf_rings_open(&recorder->rings, ids, plan->event_count,
+				 recorder->target->pid, recorder->options->buffer_size);
 out:
 	free(ids);
 	return status;

@@ -32,16 +32,16 @@ enum statement {
 };
 
 struct store {
-	char *path;           /* where the recording shall be; owned */
-	char *temporary_path; /* where it is until published; owned */
-	sqlite3 *db;          /* owned */
+	char *path;				   /* where the recording shall be; owned */
+	char *temporary_path;			   /* where it is until published; owned */
+	sqlite3 *db;				   /* owned */
 	sqlite3_stmt *statements[STATEMENT_COUNT]; /* owned */
-	const struct probe_plan *plan;             /* borrowed */
+	const struct probe_plan *plan;		   /* borrowed */
 	uint64_t traps;
 	uint64_t lost;
-	unsigned rows;  /* in the open transaction */
+	unsigned rows; /* in the open transaction */
 	bool published;
-	bool failed;    /* an error was reported: store nothing more */
+	bool failed; /* an error was reported: store nothing more */
 };
 
 static int fail(struct store *store)
@@ -90,8 +90,8 @@ static void finalize(struct store *store)
 
 static int open_database(struct store *store, const char *path)
 {
-	if (sqlite3_open_v2(path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
-	    SQLITE_OK)
+	if (sqlite3_open_v2(path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+			    NULL) != SQLITE_OK)
 		return fail(store);
 	/* Somebody who reads along may hold a lock for a moment. */
 	sqlite3_busy_timeout(store->db, 5000);
@@ -153,8 +153,9 @@ static int check_directory(const char *path)
 	if (!directory)
 		message_error("%s: out of memory", path);
 	else if (access(directory, W_OK | X_OK))
-		message_error("%s: cannot write to its directory: %s; choose another file with -o",
-			      path, strerror(errno));
+		message_error(
+			"%s: cannot write to its directory: %s; choose another file with -o",
+			path, strerror(errno));
 	else
 		status = 0;
 	free(copy);
@@ -172,9 +173,10 @@ int store_check_output(const char *path)
 			return -1;
 		}
 		if (!S_ISREG(status.st_mode) || !is_recording(path)) {
-			message_error("%s: it exists and is no recording of asyncrec, so it is left "
-				      "alone; choose another file with -o",
-				      path);
+			message_error(
+				"%s: it exists and is no recording of asyncrec, so it is left "
+				"alone; choose another file with -o",
+				path);
 			return -1;
 		}
 	} else if (errno != ENOENT) {
@@ -276,7 +278,8 @@ static int write_type(struct store *store, const struct future_type *type, size_
 	sqlite3_bind_int64(insert, 7, (sqlite3_int64)type->size);
 	sqlite3_bind_int64(insert, 8, type->inlined);
 	sqlite3_bind_int(insert, 9, probed && !type->inlined);
-	return step(store, INSERT_FUTURE_TYPE) || write_await_points(store, type, type_id) ? -1 : 0;
+	return step(store, INSERT_FUTURE_TYPE) || write_await_points(store, type, type_id) ? -1
+											   : 0;
 }
 
 static int write_image(struct store *store, const struct image *image, size_t index)
@@ -299,7 +302,8 @@ static void bind_result(sqlite3_stmt *insert, const struct poll_result *result)
 	sqlite3_bind_int64(insert, 14, (sqlite3_int64)result->value);
 }
 
-static int write_probe(struct store *store, const struct probe *probe, sqlite3_int64 first_type_id)
+static int write_probe(struct store *store, const struct probe *probe,
+		       sqlite3_int64 first_type_id)
 {
 	static const char *const kinds[] = {
 		[PROBE_ENTRY] = "entry", [PROBE_EXIT] = "exit", [PROBE_TAIL] = "tail"};
@@ -467,9 +471,10 @@ int store_reconstruct(struct store *store)
 	if (run(store, sql_commit))
 		return -1;
 	if (recording_reconstruct(store->db, &why)) {
-		message_error("%s: cannot derive polls from the events: %s; asyncreport can do it "
-			      "later",
-			      store->path, why ? why : "out of memory");
+		message_error(
+			"%s: cannot derive polls from the events: %s; asyncreport can do it "
+			"later",
+			store->path, why ? why : "out of memory");
 		sqlite3_free(why);
 		store->failed = true;
 		return -1;

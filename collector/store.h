@@ -40,7 +40,8 @@ int store_publish(struct store *store);
  * Add one record. They return 0, or -1 after one line on stderr; after a failure
  * every further call fails silently.
  */
-int store_add_trap(struct store *store, const struct perf_stamp *stamp, const struct trap *trap);
+int store_add_trap(struct store *store, const struct perf_stamp *stamp,
+		   const struct trap *trap);
 int store_add_lost(struct store *store, const struct perf_stamp *stamp, uint64_t since_ns,
 		   uint64_t count);
 int store_add_thread_event(struct store *store, const struct perf_stamp *stamp,

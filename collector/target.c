@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 /* Signals that people and supervisors send to the program they see: asyncrec. */
-static const int passed_on[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,
+static const int passed_on[] = {SIGHUP,	 SIGINT,  SIGQUIT, SIGTERM,
 				SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH};
 
 /* 0 if path can be executed, else the reason (errno). */
@@ -40,7 +40,8 @@ static char *search(const char *program)
 		int why;
 		char *found;
 
-		if (asprintf(&found, "%.*s%s%s", (int)length, rest, length ? "/" : "./", program) < 0)
+		if (asprintf(&found, "%.*s%s%s", (int)length, rest, length ? "/" : "./",
+			     program) < 0)
 			return NULL;
 		why = executable(found);
 		if (!why)

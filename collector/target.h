@@ -10,14 +10,14 @@
 #include <sys/types.h>
 
 struct target {
-	char *path;         /* of the program; owned */
-	pid_t pid;          /* 0: not prepared; of the child */
-	int go;             /* a byte written here starts the program; -1: closed */
-	int failure;        /* the child's errno arrives here if exec fails; -1: closed */
-	int signals;        /* signalfd; -1: closed */
-	sigset_t untraced;  /* signal mask as it was */
+	char *path;	   /* of the program; owned */
+	pid_t pid;	   /* 0: not prepared; of the child */
+	int go;		   /* a byte written here starts the program; -1: closed */
+	int failure;	   /* the child's errno arrives here if exec fails; -1: closed */
+	int signals;	   /* signalfd; -1: closed */
+	sigset_t untraced; /* signal mask as it was */
 	bool ended;
-	int status;         /* exit status in the shell's terms: 128+N for signal N */
+	int status; /* exit status in the shell's terms: 128+N for signal N */
 };
 
 /*

@@ -97,7 +97,8 @@ static void remove_leftovers(const struct tracefs *tracefs, int events)
 			continue;
 		/* All probes of an event go at once; the later lines of it fail. */
 		if (start_time(pid) != ticks && remove_event(events, group, name) == 0)
-			message_detail("removed %s/%s, left by a recorder that died", group, name);
+			message_detail("removed %s/%s, left by a recorder that died", group,
+				       name);
 	}
 	free(text);
 }
@@ -109,9 +110,10 @@ int tracefs_open(struct tracefs *tracefs)
 	*tracefs = (struct tracefs){.root = find_mount()};
 	if (!tracefs->root) {
 		if (mount("tracefs", default_root, "tracefs", 0, NULL)) {
-			message_error("tracefs: not mounted and cannot be: %s; as root: mount -t "
-				      "tracefs tracefs %s",
-				      strerror(errno), default_root);
+			message_error(
+				"tracefs: not mounted and cannot be: %s; as root: mount -t "
+				"tracefs tracefs %s",
+				strerror(errno), default_root);
 			return -1;
 		}
 		tracefs->root = strdup(default_root);
@@ -122,17 +124,18 @@ int tracefs_open(struct tracefs *tracefs)
 	}
 	events = open_file(tracefs, "uprobe_events", O_WRONLY | O_APPEND);
 	if (events < 0) {
-		message_error("%s/uprobe_events: %s; %s", tracefs->root, strerror(errno),
-			      errno == ENOENT
-				      ? "the kernel needs CONFIG_UPROBE_EVENTS"
-				      : "run it as root: probes need write access to tracefs and "
-					"CAP_PERFMON");
+		message_error(
+			"%s/uprobe_events: %s; %s", tracefs->root, strerror(errno),
+			errno == ENOENT
+				? "the kernel needs CONFIG_UPROBE_EVENTS"
+				: "run it as root: probes need write access to tracefs and "
+				  "CAP_PERFMON");
 		free(tracefs->root);
 		tracefs->root = NULL;
 		return -1;
 	}
-	snprintf(tracefs->group, sizeof(tracefs->group), GROUP_PREFIX "%ld_%llu", (long)getpid(),
-		 start_time(getpid()));
+	snprintf(tracefs->group, sizeof(tracefs->group), GROUP_PREFIX "%ld_%llu",
+		 (long)getpid(), start_time(getpid()));
 	remove_leftovers(tracefs, events);
 	close(events);
 	return 0;
@@ -233,8 +236,8 @@ int tracefs_define(struct tracefs *tracefs, const struct probe_plan *plan)
 		char why[256];
 
 		last_error(tracefs, why, sizeof(why));
-		message_error("%s/uprobe_events: the kernel refused a probe: %s%s", tracefs->root,
-			      strerror(error), why);
+		message_error("%s/uprobe_events: the kernel refused a probe: %s%s",
+			      tracefs->root, strerror(error), why);
 	}
 	if (batch.fd >= 0)
 		close(batch.fd);

@@ -9,8 +9,8 @@
 #include <uthash.h>
 
 struct impl_block {
-	char *path;        /* `app::{impl#0}`; owned */
-	char *name;        /* `app::Pool` or `<app::Pool as app::Store>`; owned */
+	char *path;	   /* `app::{impl#0}`; owned */
+	char *name;	   /* `app::Pool` or `<app::Pool as app::Store>`; owned */
 	UT_hash_handle hh; /* keyed by path */
 };
 
@@ -30,7 +30,8 @@ void type_names_free(struct type_names *names)
 
 	if (!names)
 		return;
-	HASH_ITER(hh, names->impls, impl, next) {
+	HASH_ITER(hh, names->impls, impl, next)
+	{
 		HASH_DEL(names->impls, impl);
 		free(impl->path);
 		free(impl->name);
@@ -174,9 +175,7 @@ static size_t path_start(const struct output *output)
 
 		if (c == '>')
 			depth++;
-		else if (c == '<' && depth-- == 0)
-			break;
-		else if (depth == 0 && strchr(" ,(&*[=", c))
+		else if ((c == '<' && depth-- == 0) || (depth == 0 && strchr(" ,(&*[=", c)))
 			break;
 		start--;
 	}
@@ -245,7 +244,8 @@ static size_t bracket_length(const char *text)
 	for (; text[length]; length++) {
 		if (text[length] == '<')
 			depth++;
-		else if (text[length] == '>' && (length == 0 || text[length - 1] != '-') && --depth == 0)
+		else if (text[length] == '>' && (length == 0 || text[length - 1] != '-') &&
+			 --depth == 0)
 			break;
 	}
 	return length;

@@ -88,15 +88,16 @@ void call_stack_tail_call(struct poll *poll, int64_t now, uint64_t target, bool 
 	poll->tail_target = target;
 }
 
-struct poll *call_stack_exit(struct call_stack *stack, uint64_t sp, int64_t now, int64_t probe_id,
-			     call_stack_closed *closed, void *context)
+struct poll *call_stack_exit(struct call_stack *stack, uint64_t sp, int64_t now,
+			     int64_t probe_id, call_stack_closed *closed, void *context)
 {
 	struct poll *poll;
 
 	while ((poll = innermost(stack)) && poll->sp < sp)
 		unwind_innermost(stack, now, closed, context);
-	return poll && poll->sp == sp && poll->probe_id == probe_id && !poll->in_tail_call ? poll
-											     : NULL;
+	return poll && poll->sp == sp && poll->probe_id == probe_id && !poll->in_tail_call
+		       ? poll
+		       : NULL;
 }
 
 void call_stack_return(struct call_stack *stack, int64_t now, enum poll_result result,

@@ -30,34 +30,34 @@ struct poll {
 	int64_t type_id;
 	int64_t pid;
 	int64_t tid;
-	int64_t probe_id;     /* of the entry */
+	int64_t probe_id; /* of the entry */
 	uint64_t sp;
 	uint64_t self;
-	uint64_t size;        /* bytes of the future; 0: unknown */
+	uint64_t size; /* bytes of the future; 0: unknown */
 	int64_t start_ns;
 	int64_t state_before;
 	bool self_known;
 	bool state_known;
-	bool exits_known;     /* every exit of the function is probed */
-	bool hosts_tasks;     /* an executor runs inside it */
+	bool exits_known; /* every exit of the function is probed */
+	bool hosts_tasks; /* an executor runs inside it */
 	/* where it stands */
-	int64_t id;           /* set by the caller */
-	struct poll *parent;  /* the poll around it; NULL: an executor made it */
+	int64_t id;		/* set by the caller */
+	struct poll *parent;	/* the poll around it; NULL: an executor made it */
 	struct poll *container; /* nearest poll around it whose coroutine holds this future */
-	int64_t parent_id;    /* of parent, which may be gone before this poll */
-	int64_t ordinal;      /* among its parent's children, from 1 */
-	int64_t children;     /* polls it has made so far */
-	int64_t children_ns;  /* spent in them */
-	bool child_pending;   /* one of them returned Pending */
+	int64_t parent_id;	/* of parent, which may be gone before this poll */
+	int64_t ordinal;	/* among its parent's children, from 1 */
+	int64_t children;	/* polls it has made so far */
+	int64_t children_ns;	/* spent in them */
+	bool child_pending;	/* one of them returned Pending */
 	/* how it ended */
 	enum poll_result result;
 	int64_t end_ns;
-	int64_t unwound_ns;   /* by this time it had been left without passing an exit */
-	bool running;         /* it was open when the events ended */
+	int64_t unwound_ns; /* by this time it had been left without passing an exit */
+	bool running;	    /* it was open when the events ended */
 	bool closed;
 	/* a tail call that may still run */
 	bool in_tail_call;
-	bool tail_is_linked;  /* tail_target is an address as linked, else as in the process */
+	bool tail_is_linked; /* tail_target is an address as linked, else as in the process */
 	uint64_t tail_target;
 	/* of futures.c */
 	struct future *future;
@@ -66,10 +66,10 @@ struct poll {
 	int64_t task_id;
 	int64_t chain_id;
 	int64_t parent_chain_id;
-	int64_t state_after;  /* -1: not known */
-	int64_t wait_ns;      /* -1: not known */
-	bool is_last;         /* of its future */
-	bool dropped;         /* the future was gone when its memory was used again */
+	int64_t state_after; /* -1: not known */
+	int64_t wait_ns;     /* -1: not known */
+	bool is_last;	     /* of its future */
+	bool dropped;	     /* the future was gone when its memory was used again */
 };
 
 /* The open polls of one thread, outermost first. Zeroed: none. */
@@ -97,8 +97,8 @@ void call_stack_tail_call(struct poll *poll, int64_t now, uint64_t target, bool 
  * The open poll whose exit a trap of entry probe probe_id's function at stack
  * pointer sp is, or NULL if its entry was not seen. Ends what is shown left.
  */
-struct poll *call_stack_exit(struct call_stack *stack, uint64_t sp, int64_t now, int64_t probe_id,
-			     call_stack_closed *closed, void *context);
+struct poll *call_stack_exit(struct call_stack *stack, uint64_t sp, int64_t now,
+			     int64_t probe_id, call_stack_closed *closed, void *context);
 
 /*
  * The poll, which call_stack_exit gave, returned. So do those that called it as

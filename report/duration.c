@@ -18,8 +18,10 @@ void duration_format(char *text, size_t size, int64_t ns)
 		if (fabs(value) < 0.9995)
 			continue;
 		snprintf(text, size, "%.*f %s",
-			 fabs(value) < 9.995 ? 2 : fabs(value) < 99.95 ? 1 : 0, value,
-			 units[i].name);
+			 fabs(value) < 9.995   ? 2
+			 : fabs(value) < 99.95 ? 1
+					       : 0,
+			 value, units[i].name);
 		return;
 	}
 	snprintf(text, size, "%" PRId64 " ns", ns);

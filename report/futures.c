@@ -16,11 +16,11 @@ struct future_key {
 struct future {
 	struct future_key key;
 	int64_t id;
-	int64_t task_id;             /* 0: no task's root */
+	int64_t task_id;	     /* 0: no task's root */
 	int64_t container_future_id; /* of the coroutine that holds it; 0: none */
-	struct poll *last;           /* its last poll, not done yet; NULL: done */
+	struct poll *last;	     /* its last poll, not done yet; NULL: done */
 	enum poll_result last_result;
-	UT_hash_handle hh;           /* keyed by key */
+	UT_hash_handle hh; /* keyed by key */
 };
 
 /* A chain is its last type and the chain that polls it. */
@@ -64,11 +64,13 @@ void futures_free(struct futures *futures)
 
 	if (!futures)
 		return;
-	HASH_ITER(hh, futures->by_key, future, next_future) {
+	HASH_ITER(hh, futures->by_key, future, next_future)
+	{
 		HASH_DEL(futures->by_key, future);
 		free(future);
 	}
-	HASH_ITER(hh, futures->chains, chain, next_chain) {
+	HASH_ITER(hh, futures->chains, chain, next_chain)
+	{
 		HASH_DEL(futures->chains, chain);
 		free(chain);
 	}

@@ -28,14 +28,16 @@ static int check(sqlite3 *db, const char *path)
 	sqlite3_int64 version;
 
 	if (number(db, sql_read_application_id) != RECORDING_APPLICATION_ID) {
-		message_error("%s: not a recording of asyncrec; record one with asyncrec -o", path);
+		message_error("%s: not a recording of asyncrec; record one with asyncrec -o",
+			      path);
 		return -1;
 	}
 	version = number(db, sql_read_schema_version);
 	if (version != RECORDING_SCHEMA_VERSION) {
-		message_error("%s: its schema is version %lld, this asyncreport reads version %d; "
-			      "use the asyncreport that came with its asyncrec",
-			      path, (long long)version, RECORDING_SCHEMA_VERSION);
+		message_error(
+			"%s: its schema is version %lld, this asyncreport reads version %d; "
+			"use the asyncreport that came with its asyncrec",
+			path, (long long)version, RECORDING_SCHEMA_VERSION);
 		return -1;
 	}
 	return 0;
@@ -96,9 +98,10 @@ static int derive_in_copy(const char *path, sqlite3 **db)
 	}
 	sqlite3_backup_finish(backup);
 	if (status) {
-		message_error("%s: its recorder was stopped early, and the rest cannot be derived: "
-			      "%s",
-			      path, why ? why : "out of memory");
+		message_error(
+			"%s: its recorder was stopped early, and the rest cannot be derived: "
+			"%s",
+			path, why ? why : "out of memory");
 		sqlite3_free(why);
 		sqlite3_close(copy);
 		return -1;
@@ -121,7 +124,8 @@ int open_recording(const char *path, sqlite3 **db)
 		message_error("%s: cannot open: not a recording of asyncrec", path);
 		return -1;
 	}
-	if (check(*db, path) || (number(*db, sql_is_derived) == 0 && derive_in_copy(path, db))) {
+	if (check(*db, path) ||
+	    (number(*db, sql_is_derived) == 0 && derive_in_copy(path, db))) {
 		sqlite3_close(*db);
 		*db = NULL;
 		return -1;

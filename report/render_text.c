@@ -12,20 +12,20 @@
 
 /* A column as it is printed. */
 struct column {
-	int source;      /* of the statement */
-	char *title;     /* owned */
-	bool is_time;    /* nanoseconds */
-	bool is_place;   /* a file, whose line is in the next column of the statement */
-	int depth;       /* column that holds the indentation, or -1 */
-	bool is_text;    /* left aligned; the widest of these gives way */
-	bool is_needed;  /* some cell is neither zero nor unknown */
-	size_t width;    /* bytes */
+	int source;	/* of the statement */
+	char *title;	/* owned */
+	bool is_time;	/* nanoseconds */
+	bool is_place;	/* a file, whose line is in the next column of the statement */
+	int depth;	/* column that holds the indentation, or -1 */
+	bool is_text;	/* left aligned; the widest of these gives way */
+	bool is_needed; /* some cell is neither zero nor unknown */
+	size_t width;	/* bytes */
 };
 
 struct table {
 	struct column *columns; /* owned */
 	size_t column_count;
-	char **cells;           /* owned, row by row */
+	char **cells; /* owned, row by row */
 	size_t cell_count;
 	size_t cell_room;
 };
@@ -47,7 +47,7 @@ static char *title_of(const char *name)
 	if (ends_with(title, "_ns"))
 		title[strlen(title) - 3] = '\0';
 	for (char *c = title; *c; c++)
-		*c = *c == '_' ? ' ' : (char)toupper((unsigned char)*c);
+		*c = (char)(*c == '_' ? ' ' : toupper((unsigned char)*c));
 	return title;
 }
 
@@ -106,14 +106,16 @@ static char *cell_text(struct column *column, sqlite3_stmt *statement)
 	if (type == SQLITE_TEXT)
 		column->is_text = true;
 	if (column->is_place) {
-		const char *line = (const char *)sqlite3_column_text(statement, column->source + 1);
+		const char *line =
+			(const char *)sqlite3_column_text(statement, column->source + 1);
 
 		if (asprintf(&text, "%s:%s", base_name(value), line ? line : "?") < 0)
 			return NULL;
 		return text;
 	}
 	if (column->is_time && type != SQLITE_TEXT) {
-		duration_format(time, sizeof(time), sqlite3_column_int64(statement, column->source));
+		duration_format(time, sizeof(time),
+				sqlite3_column_int64(statement, column->source));
 		return strdup(time);
 	}
 	if (column->depth >= 0) {
@@ -161,14 +163,13 @@ static int read_rows(struct table *table, sqlite3_stmt *statement)
 	return status == SQLITE_DONE ? SQLITE_OK : status;
 }
 
-/* Leave out what readers of Rust names miss least, in every text cell. */
-static int shorten_names(struct table *table)
+/* Leave out what readers of Rust names miss least, in every cell of a text column. */
+static int shorten_names(struct table *table, size_t index)
 {
-	for (size_t i = 0; i < table->column_count; i++)
-		table->columns[i].width = strlen(table->columns[i].title);
-	for (size_t i = 0; i < table->cell_count; i++) {
-		struct column *column = &table->columns[i % table->column_count];
+	struct column *column = &table->columns[index];
 
+	column->width = strlen(column->title);
+	for (size_t i = index; i < table->cell_count; i += table->column_count) {
 		if (column->is_text && !column->is_place) {
 			char *brief = short_name(table->cells[i]);
 
@@ -186,23 +187,25 @@ static int shorten_names(struct table *table)
 /* Columns of nothing but zeros say little where room is short. */
 static void drop_zeros(struct table *table)
 {
-	size_t rows = table->cell_count / table->column_count;
+	size_t columns = table->column_count;
+	size_t cells = 0;
 	size_t kept = 0;
-	size_t out = 0;
 
-	for (size_t i = 0; i < table->cell_count; i++) {
-		if (table->columns[i % table->column_count].is_needed)
-			table->cells[out++] = table->cells[i];
+	for (size_t i = 0, column = 0; i < table->cell_count; i++, column++) {
+		if (column == columns)
+			column = 0;
+		if (table->columns[column].is_needed)
+			table->cells[cells++] = table->cells[i];
 		else
 			free(table->cells[i]);
 	}
-	table->cell_count = out;
-	for (size_t i = 0; i < table->column_count; i++) {
-		if (table->columns[i].is_needed || !rows)
+	for (size_t i = 0; i < columns; i++) {
+		if (table->columns[i].is_needed || !table->cell_count)
 			table->columns[kept++] = table->columns[i];
 		else
 			free(table->columns[i].title);
 	}
+	table->cell_count = cells;
 	table->column_count = kept;
 }
 
@@ -224,8 +227,9 @@ static int fit(struct table *table, unsigned width)
 	if (total <= width)
 		return 0;
 	drop_zeros(table);
-	if (shorten_names(table))
-		return -1;
+	for (size_t i = 0; i < table->column_count; i++)
+		if (shorten_names(table, i))
+			return -1;
 	total = total_width(table);
 	while (total > width) {
 		struct column *widest = NULL;
@@ -288,12 +292,12 @@ static void print_table(const struct table *table)
 			   i + 1 == table->column_count);
 	}
 	putchar('\n');
-	for (size_t i = 0; i < table->cell_count; i++) {
-		size_t column = i % table->column_count;
+	for (size_t i = 0, column = 0; i < table->cell_count; i++) {
 		bool last = column + 1 == table->column_count;
 
 		printf("%s", column ? "  " : "");
 		print_cell(&table->columns[column], table->cells[i], last);
+		column = last ? 0 : column + 1;
 		if (last)
 			putchar('\n');
 	}
@@ -302,8 +306,8 @@ static void print_table(const struct table *table)
 int render_text(sqlite3_stmt *statement, unsigned width)
 {
 	struct table table = {0};
-	int status = plan_columns(&table, statement) ? SQLITE_NOMEM
-						     : read_rows(&table, statement);
+	int status =
+		plan_columns(&table, statement) ? SQLITE_NOMEM : read_rows(&table, statement);
 
 	if (status == SQLITE_OK && table.column_count) {
 		if (width && fit(&table, width))

@@ -83,16 +83,16 @@ struct replay_table {
 struct replay_cursor {
 	sqlite3_vtab_cursor base;
 	sqlite3 *db;
-	sqlite3_stmt *input;    /* owned */
-	struct thread *threads; /* owned */
+	sqlite3_stmt *input;	 /* owned */
+	struct thread *threads;	 /* owned */
 	struct futures *futures; /* owned */
-	struct loss *losses;    /* owned */
+	struct loss *losses;	 /* owned */
 	size_t loss_count;
-	int64_t poll_count;     /* polls begun so far */
-	struct poll **rows;     /* owned with its polls; done, to give out, oldest first */
+	int64_t poll_count; /* polls begun so far */
+	struct poll **rows; /* owned with its polls; done, to give out, oldest first */
 	size_t row_count;
 	size_t row_room;
-	size_t row;             /* the current one */
+	size_t row; /* the current one */
 	bool input_ended;
 	bool out_of_memory;
 };
@@ -121,7 +121,8 @@ static void take_done(void *context, struct poll *poll)
 static bool may_be_lost(const struct replay_cursor *cursor, int64_t start_ns, int64_t end_ns)
 {
 	for (size_t i = 0; i < cursor->loss_count; i++)
-		if (cursor->losses[i].until_ns >= start_ns && cursor->losses[i].since_ns <= end_ns)
+		if (cursor->losses[i].until_ns >= start_ns &&
+		    cursor->losses[i].since_ns <= end_ns)
 			return true;
 	return false;
 }
@@ -182,14 +183,16 @@ static void enter(struct replay_cursor *cursor, struct thread *thread)
 		.hosts_tasks = sqlite3_column_int(row, IN_HOSTS_TASKS),
 	};
 	if (call_stack_enter(&thread->stack, poll, address,
-			     (uint64_t)sqlite3_column_int64(row, IN_ADDRESS), take_closed, cursor)) {
+			     (uint64_t)sqlite3_column_int64(row, IN_ADDRESS), take_closed,
+			     cursor)) {
 		cursor->out_of_memory = true;
 		free(poll);
 		return;
 	}
 	if (sqlite3_column_type(row, IN_TAIL_ADDRESS) != SQLITE_NULL)
 		call_stack_tail_call(poll, poll->start_ns,
-				     (uint64_t)sqlite3_column_int64(row, IN_TAIL_ADDRESS), true);
+				     (uint64_t)sqlite3_column_int64(row, IN_TAIL_ADDRESS),
+				     true);
 	if (futures_begin(cursor->futures, poll))
 		cursor->out_of_memory = true;
 }
@@ -201,7 +204,8 @@ static enum poll_result result_of(sqlite3_stmt *row)
 
 	if (!is)
 		return POLL_UNKNOWN;
-	equal = sqlite3_column_int64(row, IN_RESULT) == sqlite3_column_int64(row, IN_RESULT_VALUE);
+	equal = sqlite3_column_int64(row, IN_RESULT) ==
+		sqlite3_column_int64(row, IN_RESULT_VALUE);
 	return (is[0] == 'p') == equal ? POLL_PENDING : POLL_READY;
 }
 
@@ -291,8 +295,8 @@ static int load_losses(struct replay_cursor *cursor)
 	int status = sqlite3_prepare_v2(cursor->db, sql_replay_losses, -1, &statement, NULL);
 
 	while (status == SQLITE_OK && (status = sqlite3_step(statement)) == SQLITE_ROW) {
-		struct loss *grown = realloc(cursor->losses,
-					     (cursor->loss_count + 1) * sizeof(*grown));
+		struct loss *grown =
+			realloc(cursor->losses, (cursor->loss_count + 1) * sizeof(*grown));
 
 		status = SQLITE_NOMEM;
 		if (!grown)
@@ -359,7 +363,8 @@ static void cursor_clear(struct replay_cursor *cursor)
 	if (cursor->futures && !cursor->input_ended)
 		finish(cursor);
 	drop_rows(cursor);
-	HASH_ITER(hh, cursor->threads, thread, next) {
+	HASH_ITER(hh, cursor->threads, thread, next)
+	{
 		HASH_DEL(cursor->threads, thread);
 		call_stack_free(&thread->stack);
 		free(thread);
@@ -396,7 +401,8 @@ static int vtab_filter(sqlite3_vtab_cursor *base, int index, const char *name, i
 		return SQLITE_NOMEM;
 	status = load_losses(cursor);
 	if (status == SQLITE_OK)
-		status = sqlite3_prepare_v2(cursor->db, sql_replay_input, -1, &cursor->input, NULL);
+		status = sqlite3_prepare_v2(cursor->db, sql_replay_input, -1, &cursor->input,
+					    NULL);
 	return status == SQLITE_OK ? next_row(cursor) : status;
 }
 
@@ -493,7 +499,8 @@ static int vtab_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
 		result_text(context, poll->result);
 		break;
 	case OUT_SELF_NS:
-		result_if(context, poll->end_ns, poll->end_ns - poll->start_ns - poll->children_ns);
+		result_if(context, poll->end_ns,
+			  poll->end_ns - poll->start_ns - poll->children_ns);
 		break;
 	case OUT_WAIT:
 		result_if(context, poll->wait_ns >= 0, poll->wait_ns);

@@ -50,7 +50,8 @@ char *short_name(const char *name)
 		return NULL;
 	for (size_t i = 0; name[i];) {
 		bool begins = i == 0 || !is_word(name[i - 1]);
-		size_t path = begins && (depth || is_standard(name + i)) ? path_length(name + i) : 0;
+		size_t path =
+			begins && (depth || is_standard(name + i)) ? path_length(name + i) : 0;
 
 		if (path && !(i >= 2 && name[i - 1] == ':')) {
 			i += path;

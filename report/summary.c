@@ -27,7 +27,8 @@ static int print_head(sqlite3 *db, const struct options *options)
 	/* A recorder that was killed has not written how it ended. */
 	if (sqlite3_column_type(head, 3) == SQLITE_NULL) {
 		duration_format(duration, sizeof(duration), sqlite3_column_int64(head, 2));
-		printf("program   %s\nbuild-id  %s\nrecorded  %s, then the recorder was stopped\n",
+		printf("program   %s\nbuild-id  %s\nrecorded  %s, then the recorder was "
+		       "stopped\n",
 		       sqlite3_column_text(head, 0), sqlite3_column_text(head, 1), duration);
 	} else {
 		duration_format(duration, sizeof(duration), sqlite3_column_int64(head, 3));
@@ -35,8 +36,8 @@ static int print_head(sqlite3 *db, const struct options *options)
 		       sqlite3_column_text(head, 0), sqlite3_column_text(head, 1), duration,
 		       sqlite3_column_int(head, 4), sqlite3_column_text(head, 5));
 	}
-	printf("events    %" PRId64 ", lost %" PRId64 "%s\n", (int64_t)sqlite3_column_int64(head, 6),
-	       (int64_t)sqlite3_column_int64(head, 10),
+	printf("events    %" PRId64 ", lost %" PRId64 "%s\n",
+	       (int64_t)sqlite3_column_int64(head, 6), (int64_t)sqlite3_column_int64(head, 10),
 	       sqlite3_column_int64(head, 10)
 		       ? " (counts are lower bounds; a larger --buffer may help)"
 		       : "");

@@ -150,8 +150,8 @@ static int add_regexp(sqlite3 *db, const char *pattern, regex_t *compiled)
 		message_error("--match '%s': not a regular expression: %s", pattern, why);
 		return -1;
 	}
-	if (sqlite3_create_function(db, "regexp", 2, SQLITE_UTF8, compiled, regexp, NULL, NULL) !=
-	    SQLITE_OK) {
+	if (sqlite3_create_function(db, "regexp", 2, SQLITE_UTF8, compiled, regexp, NULL,
+				    NULL) != SQLITE_OK) {
 		message_error("--match: %s", sqlite3_errmsg(db));
 		regfree(compiled);
 		return -1;

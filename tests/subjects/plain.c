@@ -11,28 +11,28 @@
 
 int main(int argc, char **argv)
 {
-    const char *what = argc > 1 ? argv[1] : "";
-    int number = argc > 2 ? atoi(argv[2]) : 0;
-    if (strcmp(what, "exit") == 0)
-        return number;
-    if (strcmp(what, "kill") == 0) {
-        signal(number, SIG_DFL);
-        raise(number);
-    }
-    if (strcmp(what, "wait") == 0) {
-        sigset_t set;
-        int got = 0;
-        sigemptyset(&set);
-        sigaddset(&set, SIGUSR1);
-        sigprocmask(SIG_BLOCK, &set, NULL);
-        puts("ready");
-        fflush(stdout);
-        sigwait(&set, &got);
-        puts("usr1");
-        return 7;
-    }
-    for (int c = getchar(); c != EOF; c = getchar())
-        putchar(c);
-    fputs("err\n", stderr);
-    return 0;
+	const char *what = argc > 1 ? argv[1] : "";
+	int number = argc > 2 ? atoi(argv[2]) : 0;
+	if (strcmp(what, "exit") == 0)
+		return number;
+	if (strcmp(what, "kill") == 0) {
+		signal(number, SIG_DFL);
+		raise(number);
+	}
+	if (strcmp(what, "wait") == 0) {
+		sigset_t set;
+		int got = 0;
+		sigemptyset(&set);
+		sigaddset(&set, SIGUSR1);
+		sigprocmask(SIG_BLOCK, &set, NULL);
+		puts("ready");
+		fflush(stdout);
+		sigwait(&set, &got);
+		puts("usr1");
+		return 7;
+	}
+	for (int c = getchar(); c != EOF; c = getchar())
+		putchar(c);
+	fputs("err\n", stderr);
+	return 0;
 }

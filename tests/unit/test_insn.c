@@ -81,8 +81,8 @@ static void an_indirect_jump_out_is_read_when_it_runs(void **state)
 static void a_jump_table_is_no_exit(void **state)
 {
 	/* movslq (%rax,%rcx,4),%rcx; add %rax,%rcx; jmp *%rcx; ret */
-	static const uint8_t code[] = {0x48, 0x63, 0x0c, 0x88, 0x48, 0x01,
-				       0xc1, 0xff, 0xe1, 0xc3};
+	static const uint8_t code[] = {0x48, 0x63, 0x0c, 0x88, 0x48,
+				       0x01, 0xc1, 0xff, 0xe1, 0xc3};
 
 	(void)state;
 	assert_int_equal(only_exit(code, sizeof(code)).address, BASE + 9);
@@ -98,8 +98,8 @@ static void what_cannot_be_told_is_refused(void **state)
 	size_t count;
 
 	(void)state;
-	assert_int_equal(insn_find_exits(conditional, sizeof(conditional), BASE, &exits, &count),
-			 -1);
+	assert_int_equal(
+		insn_find_exits(conditional, sizeof(conditional), BASE, &exits, &count), -1);
 	assert_null(exits);
 	assert_int_equal(insn_find_exits(cut, sizeof(cut), BASE, &exits, &count), -1);
 }

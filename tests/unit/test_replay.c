@@ -1,6 +1,6 @@
 /*
- * report/replay.c, call_stack.c, futures.c: which poll is inside which. Each case is a short list of
- * raw events; sp 100 is nearer to the root than sp 50.
+ * report/replay.c, call_stack.c, futures.c: which poll is inside which. Each case is a short
+ * list of raw events; sp 100 is nearer to the root than sp 50.
  */
 #include "asyncrec/recording.h"
 #include "replay.h"
@@ -18,7 +18,8 @@
  * outer to inner, 6 an entry of a function that hosts tasks. */
 static const char probes[] =
 	"INSERT INTO image VALUES (1, 'x', NULL);"
-	"INSERT INTO future_type (id, image_id, name, kind, size_bytes, inlined, complete) VALUES "
+	"INSERT INTO future_type (id, image_id, name, kind, size_bytes, inlined, complete) "
+	"VALUES "
 	"(1, 1, 'outer', 'async_fn', 64, 0, 1), (2, 1, 'inner', 'future', 8, 0, 1),"
 	"(3, 1, 'tokio::runtime::blocking::task::BlockingTask<x>', 'future', 8, 0, 1);"
 	"INSERT INTO probe (id, image_id, future_type_id, kind, entry_id, file_offset, address,"
@@ -49,10 +50,11 @@ static int unmake(void **state)
 
 static void event(sqlite3 *db, int time, int tid, int probe, int sp, int self, int result)
 {
-	char *sql = sqlite3_mprintf("INSERT INTO event (time_ns, cpu, pid, tid, probe_id, address,"
-				    " sp, self, state, result) VALUES (%d, 0, 1, %d, %d, 0, %d, %d,"
-				    " 3, %d)",
-				    time, tid, probe, sp, self, result);
+	char *sql =
+		sqlite3_mprintf("INSERT INTO event (time_ns, cpu, pid, tid, probe_id, address,"
+				" sp, self, state, result) VALUES (%d, 0, 1, %d, %d, 0, %d, %d,"
+				" 3, %d)",
+				time, tid, probe, sp, self, result);
 
 	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_free(sql);
@@ -65,13 +67,14 @@ static void stacks(sqlite3 *db, const char *expected)
 	char *got;
 
 	assert_int_equal(
-		sqlite3_prepare_v2(db,
-				   "SELECT group_concat(row, '; ') FROM (SELECT future_type_id || "
-				   "' in ' || coalesce(parent_id, '-') || ' ' || start_ns || '-' || "
-				   "coalesce(end_ns, '?') || ' ' || coalesce(result, '?') || "
-				   				   "CASE WHEN running THEN ' running' ELSE '' END AS row "
-				   "FROM replay ORDER BY id)",
-				   -1, &statement, NULL),
+		sqlite3_prepare_v2(
+			db,
+			"SELECT group_concat(row, '; ') FROM (SELECT future_type_id || "
+			"' in ' || coalesce(parent_id, '-') || ' ' || start_ns || '-' || "
+			"coalesce(end_ns, '?') || ' ' || coalesce(result, '?') || "
+			"CASE WHEN running THEN ' running' ELSE '' END AS row "
+			"FROM replay ORDER BY id)",
+			-1, &statement, NULL),
 		SQLITE_OK);
 	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
 	got = sqlite3_mprintf("%s", sqlite3_column_text(statement, 0));
@@ -151,10 +154,11 @@ static void an_exit_without_its_entry_is_ignored(void **state)
 static void a_thread_id_used_again_starts_empty(void **state)
 {
 	event(*state, 1, 7, 1, 100, 500, 0);
-	assert_int_equal(sqlite3_exec(*state,
-				      "INSERT INTO thread_event VALUES (2, 'start', 1, 7, 1, NULL)",
-				      NULL, NULL, NULL),
-			 SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(*state,
+			     "INSERT INTO thread_event VALUES (2, 'start', 1, 7, 1, NULL)",
+			     NULL, NULL, NULL),
+		SQLITE_OK);
 	event(*state, 3, 7, 3, 50, 508, 0);
 	event(*state, 4, 7, 4, 50, 0, 0);
 	stacks(*state, "1 in - 1-? ? running; 2 in - 3-4 ready");
@@ -178,14 +182,17 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_panic_leaves_no_exit, make, unmake),
 		cmocka_unit_test_setup_teardown(a_later_entry_shows_that_polls_were_left, make,
 						unmake),
-		cmocka_unit_test_setup_teardown(a_poll_that_never_ends_is_running, make, unmake),
-		cmocka_unit_test_setup_teardown(a_tail_call_ends_with_its_target, make, unmake),
-		cmocka_unit_test_setup_teardown(a_tail_call_to_an_unprobed_function_is_no_parent,
-						make, unmake),
-		cmocka_unit_test_setup_teardown(an_exit_without_its_entry_is_ignored, make, unmake),
-		cmocka_unit_test_setup_teardown(a_thread_id_used_again_starts_empty, make, unmake),
-		cmocka_unit_test_setup_teardown(tasks_inside_their_executor_have_no_parent, make,
+		cmocka_unit_test_setup_teardown(a_poll_that_never_ends_is_running, make,
 						unmake),
+		cmocka_unit_test_setup_teardown(a_tail_call_ends_with_its_target, make, unmake),
+		cmocka_unit_test_setup_teardown(
+			a_tail_call_to_an_unprobed_function_is_no_parent, make, unmake),
+		cmocka_unit_test_setup_teardown(an_exit_without_its_entry_is_ignored, make,
+						unmake),
+		cmocka_unit_test_setup_teardown(a_thread_id_used_again_starts_empty, make,
+						unmake),
+		cmocka_unit_test_setup_teardown(tasks_inside_their_executor_have_no_parent,
+						make, unmake),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

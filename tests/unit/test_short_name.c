@@ -37,9 +37,10 @@ static void the_standard_library_loses_its_paths(void **state)
 	(void)state;
 	shortens("core::pin::Pin<alloc::boxed::Box<app::Job, alloc::alloc::Global>>",
 		 "Pin<Box<Job>>");
-	shortens("core::pin::Pin<alloc::boxed::Box<dyn core::future::future::Future<Output=()>, "
-		 "alloc::alloc::Global>>",
-		 "Pin<Box<dyn Future<Output=()>>>");
+	shortens(
+		"core::pin::Pin<alloc::boxed::Box<dyn core::future::future::Future<Output=()>, "
+		"alloc::alloc::Global>>",
+		"Pin<Box<dyn Future<Output=()>>>");
 }
 
 static void each_name_of_a_chain_is_shortened(void **state)
@@ -57,7 +58,8 @@ static void arrows_close_no_bracket(void **state)
 
 static void arguments_are_left_out(void **state)
 {
-	char *brief = short_name_no_arguments("app::retry<Job<X>, u8> > <Pool as Store>::get<fn() -> Y>");
+	char *brief = short_name_no_arguments(
+		"app::retry<Job<X>, u8> > <Pool as Store>::get<fn() -> Y>");
 
 	(void)state;
 	assert_string_equal(brief, "app::retry<..> > <Pool as Store>::get<..>");
