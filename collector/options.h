@@ -6,13 +6,7 @@
 #include <stddef.h>
 
 #include "probe_plan.h"
-
-/* Exit statuses of asyncrec itself, as of env(1) and timeout(1). */
-enum {
-	STATUS_FAILED = 125,
-	STATUS_CANNOT_EXECUTE = 126,
-	STATUS_NOT_FOUND = 127,
-};
+#include "status.h"
 
 struct options {
 	const char *output;	   /* where the recording shall be */

@@ -1,7 +1,7 @@
 #include "target.h"
 
 #include "asyncrec/message.h"
-#include "options.h"
+#include "status.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,8 +3,8 @@
 #include "asyncrec/message.h"
 #include "duration.h"
 #include "options.h"
+#include "rows.h"
 #include "schema_sql.h"
-#include "view.h"
 
 #include <inttypes.h>
 #include <sqlite3.h>
@@ -53,15 +53,15 @@ int summary_print(sqlite3 *db, const struct options *options)
 	struct options part = *options;
 
 	if (options->format != FORMAT_TEXT)
-		return view_rows(db, sql_view_futures, "name", options);
+		return rows_print(db, sql_view_futures, "name", options);
 	if (part.limit < 0)
 		part.limit = DEFAULT_LIMIT;
 	if (print_head(db, options))
 		return -1;
 	puts("\nPoll counts (exact: certainly every poll was seen)\n");
-	if (view_rows(db, sql_summary_counts, "future", &part))
+	if (rows_print(db, sql_summary_counts, "future", &part))
 		return -1;
 	puts("\nAwait tree (each future below the one that awaits it, and where)\n");
 	part.sort = NULL;
-	return view_rows(db, sql_view_tree, "future", &part);
+	return rows_print(db, sql_view_tree, "future", &part);
 }

@@ -52,6 +52,7 @@ fn argument(n: usize, default: usize) -> usize {
 fn main() {
     let (yields, tasks) = (argument(1, 500), argument(2, 4));
     let mut threads = Vec::new();
+    let start = std::time::Instant::now();
     for _ in 0..2 {
         threads.push(std::thread::spawn(move || {
             let mut executor = Executor::new();
@@ -64,6 +65,7 @@ fn main() {
     for thread in threads {
         thread.join().unwrap();
     }
+    println!("run {}", start.elapsed().as_secs_f64());
     TASK.print();
     YIELD.print();
 }

@@ -1,0 +1,87 @@
+#!/bin/bash
+# run.sh BUILD: what asyncrec costs on this machine, each figure beside what it is
+# compared with, measured in turn (A B A B ...). BUILD is a build directory in which
+# the target `subjects` was built. Needs root, bpftrace and libdw.
+set -euo pipefail
+
+build=$(realpath "$1")
+bench=$(realpath "$(dirname "$0")")
+asyncrec=$build/asyncrec
+subjects=$build/subjects
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+seconds() { # COMMAND...: wall time
+    local start
+    start=$(date +%s%N)
+    "$@" >out 2>err || { cat err >&2; exit 1; }
+    awk -v ns=$(($(date +%s%N) - start)) 'BEGIN { printf "%.3f\n", ns / 1e9 }'
+}
+
+median() { # FILE
+    sort -n "$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
+}
+
+# paired ROUNDS NAME_A COMMAND_A NAME_B COMMAND_B: medians and their ratio.
+paired() {
+    rm -f a b
+    for _ in $(seq "$1"); do
+        seconds bash -c "$3" >>a
+        seconds bash -c "$5" >>b
+    done
+    awk -v a="$(median a)" -v b="$(median b)" -v na="$2" -v nb="$4" \
+        'BEGIN { printf "  %s %.3f s, %s %.3f s, ratio %.2f\n", na, a, nb, b, a / b }'
+}
+
+echo "1. Resolving the release tokio server, against one pass of libdw over its DIEs"
+cc -O2 -o walk_dies "$bench/walk_dies.c" -ldw
+paired 5 "asyncrec --list" "$asyncrec -l all --list $subjects/server-1.63-release" \
+    "libdw pass" "./walk_dies $subjects/server-1.63-release"
+
+echo "2. A program of 5,000 async functions that runs 0.1 s, all of it: resolve, arm, run, disarm, write"
+if [ ! -e "$build/many_sites" ]; then
+    awk -v sites=5000 -f "$bench/many_sites.awk" >many.rs
+    /usr/bin/rustc --edition 2021 -g -o "$build/many_sites" many.rs
+fi
+paired 5 "entries and exits" "$asyncrec -o t.db $build/many_sites" \
+    "entries only" "$asyncrec --exits none -o t.db $build/many_sites"
+
+echo "3. A recorded entry against a uprobe that bpftrace counts on the same instruction"
+storm=$subjects/storm-1.96-release
+symbol=$(nm "$storm" | awk '$3 ~ /5storm4task/ && $3 ~ /closure/ { print $3; exit }')
+polls=$((8 * 50001))
+"$asyncrec" --exits none -o t.db "$storm" 50000 >/dev/null 2>&1
+sqlite3 t.db "SELECT '  program ' || name || ', ' || polls || ' polls' FROM poll_count WHERE polls > 0"
+# Both within the traced program's own time, without start, arming and deriving.
+cat >bpf.sh <<END
+bpftrace -q -e 'uprobe:$storm:$symbol { @ = count(); }' -c "$storm 50000"
+END
+span() { # from the first to the last event
+    sqlite3 t.db "SELECT (max(time_ns) - min(time_ns)) / 1e9 FROM event"
+}
+rm -f a b c
+for _ in 1 2 3 4 5; do
+    "$asyncrec" --exits none -o t.db "$storm" 50000 >/dev/null 2>&1
+    span >>a
+    bash bpf.sh >out
+    awk '/^run/ { print $2 }' out >>b
+    "$storm" 50000 | awk '/^run/ { print $2 }' >>c
+done
+awk -v a="$(median a)" -v b="$(median b)" -v c="$(median c)" -v polls=$polls 'BEGIN {
+    printf "  asyncrec %.0f ns a poll, bpftrace %.0f ns, untraced %.0f ns, ratio %.2f\n",
+        a / polls * 1e9, b / polls * 1e9, c / polls * 1e9, a / b }'
+
+echo "4. A poll storm on two threads with default buffers"
+"$asyncrec" -l all -o t.db "$subjects/storm-1.96-debug" 20000 >/dev/null 2>err
+sed 's/^/  /' err
+
+echo "5. The server, 1,000 requests: untraced, coroutines, every future"
+rm -f a b c
+for _ in 1 2 3; do
+    seconds "$subjects/server-1.63-release" 250 4 >>c
+    seconds "$asyncrec" -o t.db "$subjects/server-1.63-release" 250 4 >>a
+    seconds "$asyncrec" -l all -o t.db "$subjects/server-1.63-release" 250 4 >>b
+done
+awk -v a="$(median a)" -v b="$(median b)" -v c="$(median c)" 'BEGIN {
+    printf "  untraced %.2f s, async %.2f s (%.2f), all %.2f s (%.2f)\n", c, a, a / c, b, b / c }'
