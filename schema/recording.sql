@@ -112,6 +112,7 @@ CREATE TABLE lost (
 -- name: recording_open
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = OFF;
+PRAGMA cache_size = -65536; -- KiB
 
 -- name: recording_create
 PRAGMA journal_mode = OFF;

@@ -49,24 +49,26 @@ paired 5 "entries and exits" "$asyncrec -o t.db $build/many_sites" \
 
 echo "3. A recorded entry against a uprobe that bpftrace counts on the same instruction"
 storm=$subjects/storm-1.96-release
-symbol=$(nm "$storm" | awk '$3 ~ /5storm4task/ && $3 ~ /closure/ { print $3; exit }')
-polls=$((8 * 50001))
-"$asyncrec" --exits none -o t.db "$storm" 50000 >/dev/null 2>&1
+# On one thread: the recorder has the other processor.
+arguments="100000 4 1"
+polls=$((4 * 100001))
+"$asyncrec" --exits none -o t.db "$storm" $arguments >/dev/null 2>&1
 sqlite3 t.db "SELECT '  program ' || name || ', ' || polls || ' polls' FROM poll_count WHERE polls > 0"
+address=$(sqlite3 t.db "SELECT printf('0x%x', address) FROM probe WHERE kind = 'entry' LIMIT 1")
 # Both within the traced program's own time, without start, arming and deriving.
 cat >bpf.sh <<END
-bpftrace -q -e 'uprobe:$storm:$symbol { @ = count(); }' -c "$storm 50000"
+bpftrace --unsafe -q -e 'uprobe:$storm:$address { @ = count(); }' -c "$storm $arguments" 2>bpf.err
 END
 span() { # from the first to the last event
     sqlite3 t.db "SELECT (max(time_ns) - min(time_ns)) / 1e9 FROM event"
 }
 rm -f a b c
 for _ in 1 2 3 4 5; do
-    "$asyncrec" --exits none -o t.db "$storm" 50000 >/dev/null 2>&1
+    "$asyncrec" --exits none -o t.db "$storm" $arguments >/dev/null 2>&1
     span >>a
     bash bpf.sh >out
     awk '/^run/ { print $2 }' out >>b
-    "$storm" 50000 | awk '/^run/ { print $2 }' >>c
+    "$storm" $arguments | awk '/^run/ { print $2 }' >>c
 done
 awk -v a="$(median a)" -v b="$(median b)" -v c="$(median c)" -v polls=$polls 'BEGIN {
     printf "  asyncrec %.0f ns a poll, bpftrace %.0f ns, untraced %.0f ns, ratio %.2f\n",

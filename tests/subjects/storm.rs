@@ -1,4 +1,4 @@
-// storm [YIELDS [TASKS]]: two threads, each with an executor whose tasks do
+// storm [YIELDS [TASKS [THREADS]]]: threads, each with an executor whose tasks do
 // nothing but yield.
 
 mod executor;
@@ -50,10 +50,10 @@ fn argument(n: usize, default: usize) -> usize {
 }
 
 fn main() {
-    let (yields, tasks) = (argument(1, 500), argument(2, 4));
+    let (yields, tasks, count) = (argument(1, 500), argument(2, 4), argument(3, 2));
     let mut threads = Vec::new();
     let start = std::time::Instant::now();
-    for _ in 0..2 {
+    for _ in 0..count {
         threads.push(std::thread::spawn(move || {
             let mut executor = Executor::new();
             for _ in 0..tasks {
