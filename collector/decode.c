@@ -28,7 +28,7 @@ struct known_event {
 	int id;
 	struct tep_format_field
 		*fields[ARGUMENT_COUNT]; /* owned by the tep handle; NULL: none */
-	size_t size;			 /* a record must have at least these bytes */
+	size_t size;                     /* a record must have at least these bytes */
 };
 
 struct decoder {

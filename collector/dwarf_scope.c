@@ -9,7 +9,7 @@ struct scope {
 };
 
 struct dwarf_scopes {
-	Dwarf *dwarf;	      /* borrowed */
+	Dwarf *dwarf;         /* borrowed */
 	struct scope *scopes; /* owned; sorted by offset, for the tree is stored so */
 	size_t count;
 	size_t room;

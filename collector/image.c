@@ -11,8 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static int check_header(const struct image *image, const char *path)
+static int check_header(const struct image *image)
 {
+	const char *path = image->path;
 	GElf_Ehdr header;
 
 	if (elf_kind(image->elf) != ELF_K_ELF || !gelf_getehdr(image->elf, &header)) {
@@ -58,7 +59,7 @@ static bool has_symbols(Elf *elf)
 	return false;
 }
 
-int image_open(struct image *image, const char *path)
+int image_open(struct image *image, const char *path, const char *name)
 {
 	static const Dwfl_Callbacks callbacks = {
 		.find_elf = dwfl_build_id_find_elf,
@@ -69,7 +70,7 @@ int image_open(struct image *image, const char *path)
 	Dwarf_Addr bias;
 	char *raw;
 
-	*image = (struct image){.fd = -1, .path = strdup(path)};
+	*image = (struct image){.fd = -1, .path = strdup(name ? name : path)};
 	if (!image->path) {
 		message_error("%s: cannot open: out of memory", path);
 		return -1;
@@ -77,31 +78,31 @@ int image_open(struct image *image, const char *path)
 	elf_version(EV_CURRENT);
 	image->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (image->fd < 0) {
-		message_error("%s: cannot open: %s", path, strerror(errno));
+		message_error("%s: cannot open: %s", image->path, strerror(errno));
 		return -1;
 	}
 	image->elf = elf_begin(image->fd, ELF_C_READ_MMAP, NULL);
 	if (!image->elf) {
-		message_error("%s: cannot read: %s", path, elf_errmsg(-1));
+		message_error("%s: cannot read: %s", image->path, elf_errmsg(-1));
 		return -1;
 	}
-	if (check_header(image, path))
+	if (check_header(image))
 		return -1;
 	raw = elf_rawfile(image->elf, &image->size);
 	if (!raw) {
-		message_error("%s: cannot read: %s", path, elf_errmsg(-1));
+		message_error("%s: cannot read: %s", image->path, elf_errmsg(-1));
 		return -1;
 	}
 	image->data = (const uint8_t *)raw;
 	image->dwfl = dwfl_begin(&callbacks);
 	if (!image->dwfl) {
-		message_error("%s: cannot read: %s", path, dwfl_errmsg(-1));
+		message_error("%s: cannot read: %s", image->path, dwfl_errmsg(-1));
 		return -1;
 	}
-	module = dwfl_report_offline(image->dwfl, path, path, -1);
+	module = dwfl_report_offline(image->dwfl, image->path, path, -1);
 	dwfl_report_end(image->dwfl, NULL, NULL);
 	if (!module) {
-		message_error("%s: cannot read: %s", path, dwfl_errmsg(-1));
+		message_error("%s: cannot read: %s", image->path, dwfl_errmsg(-1));
 		return -1;
 	}
 	read_build_id(image, module);

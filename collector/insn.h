@@ -15,7 +15,7 @@ extern const unsigned insn_elf_machine;
 /* One way out of a function. */
 struct insn_exit {
 	uint64_t address;      /* virtual address of the instruction to probe */
-	bool tail_call;	       /* a jump out of the function, else a return */
+	bool tail_call;        /* a jump out of the function, else a return */
 	uint64_t target;       /* of a tail call, virtual address; 0: known only when it runs */
 	char target_fetch[32]; /* then: tracefs expression that reads it at the jump; "": none
 				*/

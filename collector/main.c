@@ -10,7 +10,7 @@
 
 /* The probed files, with their poll sites. */
 struct probed {
-	struct image *images;	  /* owned */
+	struct image *images;     /* owned */
 	struct poll_sites *sites; /* owned; one for each image */
 	size_t count;
 };
@@ -25,8 +25,9 @@ static void probed_free(struct probed *probed)
 	free(probed->sites);
 }
 
-/* Open each file and find its poll sites. */
-static int probed_find(struct probed *probed, const char *const *paths, size_t count)
+/* Open each file (name: what the user knows a single one by) and find its poll sites. */
+static int probed_find(struct probed *probed, const char *const *paths, size_t count,
+		       const char *name)
 {
 	*probed = (struct probed){
 		.images = calloc(count, sizeof(*probed->images)),
@@ -34,7 +35,7 @@ static int probed_find(struct probed *probed, const char *const *paths, size_t c
 	};
 	for (size_t i = 0; probed->images && probed->sites && i < count; i++) {
 		probed->count++;
-		if (image_open(&probed->images[i], paths[i]) ||
+		if (image_open(&probed->images[i], paths[i], name) ||
 		    poll_sites_find(&probed->images[i], &probed->sites[i]))
 			return -1;
 	}
@@ -50,7 +51,8 @@ static int run(const struct options *options, struct target *target)
 	struct probed probed;
 	int status = STATUS_FAILED;
 
-	if (probed_find(&probed, paths, count) == 0 &&
+	if (probed_find(&probed, paths, count, options->image_count ? NULL : target->name) ==
+		    0 &&
 	    probe_plan_make(&plan, probed.sites, probed.count, &options->choice) == 0) {
 		if (options->list)
 			status = list_poll_sites(&plan) ? STATUS_FAILED : 0;
@@ -64,13 +66,17 @@ static int run(const struct options *options, struct target *target)
 
 int main(int argc, char **argv)
 {
-	struct target target = {.go = -1, .failure = -1, .signals = -1};
+	struct target target = {.go = -1, .failure = -1, .signals = -1, .life = -1};
 	struct options options;
 	int status = options_read(&options, argc, argv);
 
 	if (status >= 0)
 		return status;
-	status = options.program[0] ? target_find(&target, options.program[0]) : 0;
+	status = 0;
+	if (options.pid)
+		status = target_attach(&target, options.pid);
+	else if (options.program[0])
+		status = target_find(&target, options.program[0]);
 	if (!status)
 		status = run(&options, &target);
 	target_close(&target);

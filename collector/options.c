@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +16,14 @@ static const size_t default_buffer_size = 8 << 20;
 
 static const char help[] =
 	"Usage: asyncrec [OPTIONS] [-o FILE] [--] PROGRAM [ARG...]\n"
+	"       asyncrec [OPTIONS] [-o FILE] -p PID\n"
 	"       asyncrec --list PROGRAM\n"
 	"Record every poll of the futures of an asynchronous Rust program.\n"
 	"\n"
 	"  -o, --output FILE    write the recording to FILE (default: trace.db)\n"
+	"  -p, --pid PID        record the running process PID, until -d, Ctrl-C or its end\n"
+	"  -d, --duration SECONDS\n"
+	"                       record no longer than this; the program goes on\n"
 	"  -l, --level LEVEL    async: coroutines (async fn, block, closure; the default);\n"
 	"                       all: hand-written futures too\n"
 	"  -m, --match REGEX    only futures whose name matches; repeatable\n"
@@ -42,6 +47,8 @@ enum { OPTION_EXITS = 256, OPTION_EXE, OPTION_LIST, OPTION_VERSION };
 
 static const struct option long_options[] = {
 	{"output", required_argument, NULL, 'o'},
+	{"pid", required_argument, NULL, 'p'},
+	{"duration", required_argument, NULL, 'd'},
 	{"level", required_argument, NULL, 'l'},
 	{"match", required_argument, NULL, 'm'},
 	{"exclude", required_argument, NULL, 'x'},
@@ -78,6 +85,34 @@ static int read_size(const char *text, size_t *size)
 		return -1;
 	}
 	*size = (size_t)(number << shift);
+	return 0;
+}
+
+static int read_pid(const char *text, pid_t *pid)
+{
+	char *end;
+	long number;
+
+	errno = 0;
+	number = strtol(text, &end, 10);
+	if (errno || !*text || *end || number <= 0 || number > INT_MAX) {
+		message_error("--pid %s: not a process id", text);
+		return -1;
+	}
+	*pid = (pid_t)number;
+	return 0;
+}
+
+static int read_duration(const char *text, uint64_t *ns)
+{
+	char *end;
+	double seconds = strtod(text, &end);
+
+	if (!*text || *end || !(seconds > 0 && seconds < 1e9)) {
+		message_error("--duration %s: not a number of seconds", text);
+		return -1;
+	}
+	*ns = (uint64_t)(seconds * 1e9);
 	return 0;
 }
 
@@ -129,6 +164,10 @@ static int take(struct options *options, int option)
 	case 'o':
 		options->output = optarg;
 		return 0;
+	case 'p':
+		return read_pid(optarg, &options->pid);
+	case 'd':
+		return read_duration(optarg, &options->duration_ns);
 	case 'l':
 		return read_level(optarg, &choice->level);
 	case 'm':
@@ -162,7 +201,8 @@ int options_read(struct options *options, int argc, char **argv)
 
 	*options = (struct options){.output = "trace.db", .buffer_size = default_buffer_size};
 	argv[0] = name; /* what getopt begins its messages with */
-	while ((option = getopt_long(argc, argv, "+o:l:m:x:b:qvh", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "+o:p:d:l:m:x:b:qvh", long_options, NULL)) !=
+	       -1) {
 		if (option == 'h') {
 			fputs(help, stdout);
 			return 0;
@@ -177,8 +217,11 @@ int options_read(struct options *options, int argc, char **argv)
 		}
 	}
 	options->program = argv + optind;
-	if (!options->program[0] && !(options->list && options->image_count)) {
-		message_error("no program given; see asyncrec --help");
+	if (options->pid ? options->program[0] != NULL
+			 : !options->program[0] && !(options->list && options->image_count)) {
+		message_error("%s; see asyncrec --help",
+			      options->pid ? "a process or a program to record, not both"
+					   : "no program given");
 		options_free(options);
 		return STATUS_FAILED;
 	}

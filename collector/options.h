@@ -4,18 +4,22 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 #include "probe_plan.h"
 #include "status.h"
 
 struct options {
-	const char *output;	   /* where the recording shall be */
-	size_t buffer_size;	   /* of a ring buffer, bytes */
+	const char *output;        /* where the recording shall be */
+	size_t buffer_size;        /* of a ring buffer, bytes */
 	struct plan_choice choice; /* its patterns are owned */
-	const char **images;	   /* owned; files to probe instead of the program */
+	const char **images;       /* owned; files to probe instead of the program */
 	size_t image_count;
-	char **program; /* the program and its arguments, NULL behind them */
-	bool list;	/* print the poll sites instead of recording */
+	char **program;       /* the program and its arguments, NULL behind them */
+	pid_t pid;            /* record this process instead; 0: none */
+	uint64_t duration_ns; /* record no longer than this; 0: until the end */
+	bool list;            /* print the poll sites instead of recording */
 };
 
 /*

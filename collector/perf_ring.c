@@ -2,13 +2,16 @@
 
 #include "asyncrec/message.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -58,7 +61,7 @@ struct comm_record {
 	char name[];
 };
 
-static struct perf_event_attr attributes(uint64_t id, bool first)
+static struct perf_event_attr attributes(uint64_t id, bool first, bool on_exec)
 {
 	return (struct perf_event_attr){
 		.type = PERF_TYPE_TRACEPOINT,
@@ -70,7 +73,7 @@ static struct perf_event_attr attributes(uint64_t id, bool first)
 		.read_format = PERF_FORMAT_LOST,
 		.disabled = 1,
 		.inherit = 1,
-		.enable_on_exec = 1,
+		.enable_on_exec = on_exec,
 		.comm = first,
 		.task = first,
 		.sample_id_all = 1,
@@ -80,16 +83,13 @@ static struct perf_event_attr attributes(uint64_t id, bool first)
 	};
 }
 
-static int open_event(uint64_t id, bool first, pid_t pid, unsigned cpu, uint32_t watermark)
+static int open_event(struct perf_event_attr *attr, pid_t tid, unsigned cpu)
 {
-	struct perf_event_attr attr = attributes(id, first);
-	long fd;
+	long fd = syscall(SYS_perf_event_open, attr, tid, (int)cpu, -1, PERF_FLAG_FD_CLOEXEC);
 
-	attr.wakeup_watermark = watermark;
-	fd = syscall(SYS_perf_event_open, &attr, pid, (int)cpu, -1, PERF_FLAG_FD_CLOEXEC);
-	if (fd < 0 && errno == EINVAL) {
-		attr.read_format = 0;
-		fd = syscall(SYS_perf_event_open, &attr, pid, (int)cpu, -1,
+	if (fd < 0 && errno == EINVAL && attr->read_format) {
+		attr->read_format = 0;
+		fd = syscall(SYS_perf_event_open, attr, tid, (int)cpu, -1,
 			     PERF_FLAG_FD_CLOEXEC);
 	}
 	return (int)fd;
@@ -106,77 +106,216 @@ static void explain_open(int error)
 					  "CONFIG_UPROBE_EVENTS");
 }
 
-/* Open every event on one processor and map the buffer. 1: no such processor. */
-static int open_ring(struct perf_rings *rings, const uint64_t *ids, size_t id_count, pid_t pid,
-		     unsigned cpu)
+static int add_event(struct perf_rings *rings, int fd, size_t ring)
+{
+	if (rings->event_count == rings->event_room) {
+		size_t room = rings->event_room ? rings->event_room * 2 : 64;
+		struct perf_event *grown = realloc(rings->events, room * sizeof(*grown));
+
+		if (!grown)
+			return -1;
+		rings->events = grown;
+		rings->event_room = room;
+	}
+	rings->events[rings->event_count++] = (struct perf_event){fd, ring};
+	return 0;
+}
+
+/* Map the buffer of a new ring, whose first event is fd. */
+static int map_ring(struct perf_rings *rings, int fd, unsigned cpu)
 {
 	struct perf_ring *ring = &rings->rings[rings->ring_count];
-	int first = -1;
 
-	for (size_t i = 0; i < id_count; i++) {
-		int fd = open_event(ids[i], i == 0, pid, cpu, (uint32_t)(rings->data_size / 8));
+	ring->base = mmap(NULL, rings->page_size + rings->data_size, PROT_READ | PROT_WRITE,
+			  MAP_SHARED, fd, 0);
+	if (ring->base == MAP_FAILED) {
+		ring->base = NULL;
+		message_error("ring buffer of %zu bytes: %s; choose a smaller one with "
+			      "--buffer or raise the limit of locked memory",
+			      rings->data_size, strerror(errno));
+		return -1;
+	}
+	ring->cpu = cpu;
+	rings->polls[rings->ring_count++] = (struct pollfd){.fd = fd, .events = POLLIN};
+	return 0;
+}
 
-		if (fd < 0 && i == 0 && errno == ENODEV)
+/* The ring of the processor, or ring_count if it has none yet. */
+static size_t ring_of(const struct perf_rings *rings, unsigned cpu)
+{
+	size_t i = 0;
+
+	while (i < rings->ring_count && rings->rings[i].cpu != cpu)
+		i++;
+	return i;
+}
+
+/* What is to be opened, on each processor and for each thread. */
+struct opening {
+	const uint64_t *ids;
+	size_t id_count;
+	unsigned cpus;
+	bool on_exec;
+};
+
+/* Open every event for one thread on one processor. 1: there is no such one. */
+static int open_on(struct perf_rings *rings, const struct opening *opening, pid_t tid,
+		   unsigned cpu)
+{
+	size_t ring = ring_of(rings, cpu);
+
+	for (size_t i = 0; i < opening->id_count; i++) {
+		struct perf_event_attr attr =
+			attributes(opening->ids[i], i == 0, opening->on_exec);
+		int fd;
+
+		attr.wakeup_watermark = (uint32_t)(rings->data_size / 8);
+		fd = open_event(&attr, tid, cpu);
+		if (fd < 0 && (errno == ENODEV || errno == ESRCH))
 			return 1;
 		if (fd < 0) {
 			explain_open(errno);
 			return -1;
 		}
-		rings->events[rings->event_count++] = fd;
-		if (i == 0) {
-			first = fd;
-		} else if (ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, first)) {
+		if (add_event(rings, fd, ring)) {
+			message_error("ring buffers: out of memory");
+			close(fd);
+			return -1;
+		}
+		if (ring == rings->ring_count) {
+			if (map_ring(rings, fd, cpu))
+				return -1;
+		} else if (ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, rings->polls[ring].fd)) {
 			message_error("perf_event_open: cannot share a ring buffer: %s",
 				      strerror(errno));
 			return -1;
 		}
-		if (i != 0)
-			continue;
-		ring->base = mmap(NULL, rings->page_size + rings->data_size,
-				  PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-		if (ring->base == MAP_FAILED) {
-			ring->base = NULL;
-			message_error("ring buffer of %zu bytes: %s; choose a smaller one with "
-				      "--buffer or raise the limit of locked memory",
-				      rings->data_size, strerror(errno));
-			return -1;
-		}
-		ring->cpu = cpu;
-		rings->polls[rings->ring_count++] = (struct pollfd){.fd = fd, .events = POLLIN};
 	}
 	return 0;
 }
 
+static int open_thread(struct perf_rings *rings, const struct opening *opening, pid_t tid)
+{
+	for (unsigned cpu = 0; cpu < opening->cpus; cpu++)
+		if (open_on(rings, opening, tid, cpu) < 0)
+			return -1;
+	return 0;
+}
+
+/* The threads opened so far. */
+struct threads {
+	pid_t *tids; /* owned */
+	size_t count;
+};
+
+static int add_thread(struct threads *threads, pid_t tid)
+{
+	pid_t *grown = realloc(threads->tids, (threads->count + 1) * sizeof(*grown));
+
+	if (!grown)
+		return -1;
+	threads->tids = grown;
+	grown[threads->count++] = tid;
+	return 0;
+}
+
+static bool has_thread(const struct threads *threads, pid_t tid)
+{
+	for (size_t i = 0; i < threads->count; i++)
+		if (threads->tids[i] == tid)
+			return true;
+	return false;
+}
+
+/* Open for the threads of pid that are not in threads yet. Returns how many, or -1. */
+static int open_new_threads(struct perf_rings *rings, const struct opening *opening, pid_t pid,
+			    struct threads *threads)
+{
+	char path[64];
+	DIR *directory;
+	struct dirent *entry;
+	int opened = 0;
+
+	snprintf(path, sizeof(path), "/proc/%ld/task", (long)pid);
+	directory = opendir(path);
+	if (!directory) {
+		message_error("process %ld: %s", (long)pid, strerror(errno));
+		return -1;
+	}
+	while (opened >= 0 && (entry = readdir(directory))) {
+		pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (tid <= 0 || has_thread(threads, tid))
+			continue;
+		opened++;
+		if (add_thread(threads, tid) || open_thread(rings, opening, tid))
+			opened = -1;
+	}
+	closedir(directory);
+	return opened;
+}
+
+/* Each thread takes some descriptors on each processor. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int perf_rings_open(struct perf_rings *rings, const uint64_t *ids, size_t id_count, pid_t pid,
-		    size_t size)
+		    bool on_exec, size_t size)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_CONF);
+	struct opening opening = {ids, id_count, cpus < 1 ? 1 : (unsigned)cpus, on_exec};
+	struct threads threads = {0};
+	int opened;
 
-	*rings = (struct perf_rings){
-		.page_size = (size_t)sysconf(_SC_PAGESIZE),
-		.events_per_ring = id_count,
-	};
+	*rings = (struct perf_rings){.page_size = (size_t)sysconf(_SC_PAGESIZE)};
 	rings->data_size = rings->page_size;
-	if (cpus < 1)
-		cpus = 1;
 	while (rings->data_size < size)
 		rings->data_size *= 2;
-	rings->rings = calloc((size_t)cpus, sizeof(*rings->rings));
-	rings->polls = calloc((size_t)cpus, sizeof(*rings->polls));
-	rings->events = calloc((size_t)cpus * id_count, sizeof(*rings->events));
+	rings->rings = calloc(opening.cpus, sizeof(*rings->rings));
+	rings->polls = calloc(opening.cpus, sizeof(*rings->polls));
 	rings->scratch = malloc(UINT16_MAX);
-	if (!rings->rings || !rings->polls || !rings->events || !rings->scratch) {
+	if (!rings->rings || !rings->polls || !rings->scratch) {
 		message_error("ring buffers: out of memory");
 		perf_rings_close(rings);
 		return -1;
 	}
-	for (long cpu = 0; cpu < cpus; cpu++) {
-		if (open_ring(rings, ids, id_count, pid, (unsigned)cpu) < 0) {
-			perf_rings_close(rings);
+	raise_file_limit();
+	/* A thread that is opened hands its events down; one older than that does not. */
+	do
+		opened = open_new_threads(rings, &opening, pid, &threads);
+	while (opened > 0);
+	free(threads.tids);
+	if (opened == 0 && rings->ring_count)
+		return 0;
+	if (opened == 0)
+		message_error("process %ld: it has no thread left", (long)pid);
+	perf_rings_close(rings);
+	return -1;
+}
+
+int perf_rings_enable(struct perf_rings *rings)
+{
+	for (size_t i = 0; i < rings->event_count; i++) {
+		if (ioctl(rings->events[i].fd, PERF_EVENT_IOC_ENABLE, 0)) {
+			message_error("perf_event_open: cannot enable an event: %s",
+				      strerror(errno));
 			return -1;
 		}
 	}
 	return 0;
+}
+
+void perf_rings_disable(struct perf_rings *rings)
+{
+	for (size_t i = 0; i < rings->event_count; i++)
+		ioctl(rings->events[i].fd, PERF_EVENT_IOC_DISABLE, 0);
 }
 
 void perf_rings_close(struct perf_rings *rings)
@@ -184,7 +323,7 @@ void perf_rings_close(struct perf_rings *rings)
 	for (size_t i = 0; rings->rings && i < rings->ring_count; i++)
 		munmap(rings->rings[i].base, rings->page_size + rings->data_size);
 	for (size_t i = 0; rings->events && i < rings->event_count; i++)
-		close(rings->events[i]);
+		close(rings->events[i].fd);
 	free(rings->rings);
 	free(rings->polls);
 	free(rings->events);
@@ -289,11 +428,12 @@ int perf_rings_final_losses(struct perf_rings *rings, const struct perf_sink *si
 		struct perf_stamp stamp = {.time_ns = now_ns, .cpu = ring->cpu};
 		uint64_t lost = 0;
 
-		for (size_t j = 0; j < rings->events_per_ring; j++) {
+		for (size_t j = 0; j < rings->event_count; j++) {
 			uint64_t values[2]; /* count, lost: PERF_FORMAT_LOST alone */
-			int fd = rings->events[i * rings->events_per_ring + j];
 
-			if (read(fd, values, sizeof(values)) == (ssize_t)sizeof(values))
+			if (rings->events[j].ring == i &&
+			    read(rings->events[j].fd, values, sizeof(values)) ==
+				    (ssize_t)sizeof(values))
 				lost += values[1];
 		}
 		if (lost > ring->reported &&

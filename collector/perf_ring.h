@@ -8,6 +8,7 @@
 #define PERF_RING_H
 
 #include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -43,32 +44,44 @@ struct perf_sink {
 
 struct perf_ring {
 	unsigned cpu;
-	void *base;	   /* the mapping: one control page, then the data */
+	void *base;        /* the mapping: one control page, then the data */
 	uint64_t last_ns;  /* time of the last record seen; 0: none */
 	uint64_t reported; /* samples lost, as records told */
+};
+
+/* An open event; several share a ring. */
+struct perf_event {
+	int fd;
+	size_t ring; /* index into perf_rings.rings */
 };
 
 struct perf_rings {
 	struct perf_ring *rings; /* owned */
 	size_t ring_count;
-	struct pollfd *polls; /* owned; one per ring, of its first event */
-	int *events;	      /* owned; every event opened; the fds of a ring in a row */
+	struct pollfd *polls;      /* owned; one per ring, of its first event */
+	struct perf_event *events; /* owned */
 	size_t event_count;
-	size_t events_per_ring;
+	size_t event_room;
 	size_t data_size; /* of one buffer, bytes; a power of two */
 	size_t page_size;
 	uint8_t *scratch; /* owned; a record that wraps around */
 };
 
 /*
- * Open the tracepoints ids[0..id_count) for the process pid and all its threads
- * and children to come, on every processor, with buffers of at least size bytes
- * each. They start to count when pid calls exec. Returns 0 and fills *rings, to be
- * released with perf_rings_close; or -1 after one line on stderr.
+ * Open the tracepoints ids[0..id_count) for the process pid, with all its threads and
+ * the threads and children to come, on every processor, with buffers of at least size
+ * bytes each. With on_exec they start to count when pid calls exec, else with
+ * perf_rings_enable. Returns 0 and fills *rings, to be released with
+ * perf_rings_close; or -1 after one line on stderr.
  */
 int perf_rings_open(struct perf_rings *rings, const uint64_t *ids, size_t id_count, pid_t pid,
-		    size_t size);
+		    bool on_exec, size_t size);
 void perf_rings_close(struct perf_rings *rings);
+
+/* Start to count. Returns 0, or -1 after one line on stderr. */
+int perf_rings_enable(struct perf_rings *rings);
+/* Stop to count; what is in the buffers stays. */
+void perf_rings_disable(struct perf_rings *rings);
 
 /* Hand all records that are there to sink. Returns -1 if the sink stopped it. */
 int perf_rings_drain(struct perf_rings *rings, const struct perf_sink *sink);

@@ -31,14 +31,14 @@ struct candidate {
 /* Live inlined copies of one subprogram. */
 struct inlined_copies {
 	Dwarf_Off origin;  /* the abstract instance */
-	unsigned count;	   /* live copies */
+	unsigned count;    /* live copies */
 	UT_hash_handle hh; /* keyed by origin */
 };
 
 /* Index of a future type by its name in the compiler's words. */
 struct type_index {
-	char *raw;	   /* owned */
-	size_t index;	   /* into poll_sites.types */
+	char *raw;         /* owned */
+	size_t index;      /* into poll_sites.types */
 	UT_hash_handle hh; /* keyed by raw */
 };
 
@@ -49,9 +49,9 @@ struct finder {
 	struct candidate *candidates; /* owned */
 	size_t candidate_count;
 	size_t candidate_room;
-	struct inlined_copies *inlined;	 /* owned */
+	struct inlined_copies *inlined;  /* owned */
 	struct type_index *type_indexes; /* owned */
-	struct poll_sites *sites;	 /* the result */
+	struct poll_sites *sites;        /* the result */
 	bool out_of_memory;
 };
 

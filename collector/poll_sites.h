@@ -20,19 +20,19 @@ enum future_kind {
 
 struct await_point {
 	unsigned state; /* value of the state field while suspended here */
-	char *file;	/* of the `.await`; NULL: unknown; owned */
-	unsigned line;	/* 0: unknown */
-	char *awaitee;	/* name of the awaited type; NULL: unknown; owned */
+	char *file;     /* of the `.await`; NULL: unknown; owned */
+	unsigned line;  /* 0: unknown */
+	char *awaitee;  /* name of the awaited type; NULL: unknown; owned */
 };
 
 struct future_type {
 	char *name; /* as its author would write it; owned */
 	enum future_kind kind;
-	char *file;			  /* of its declaration; NULL: unknown; owned */
-	unsigned line;			  /* 0: unknown */
-	uint64_t size;			  /* bytes; 0: unknown or zero-sized */
-	int state_offset;		  /* bytes from self to the state field; -1: has none */
-	unsigned state_width;		  /* bytes: 1, 2, 4 or 8 */
+	char *file;                       /* of its declaration; NULL: unknown; owned */
+	unsigned line;                    /* 0: unknown */
+	uint64_t size;                    /* bytes; 0: unknown or zero-sized */
+	int state_offset;                 /* bytes from self to the state field; -1: has none */
+	unsigned state_width;             /* bytes: 1, 2, 4 or 8 */
 	struct await_point *await_points; /* owned */
 	size_t await_point_count;
 	unsigned inlined;  /* live inlined copies of its poll function */
@@ -49,18 +49,18 @@ enum result_place {
 struct poll_result {
 	enum result_place place;
 	unsigned offset;       /* bytes into the returned Poll */
-	unsigned width;	       /* bytes: 1, 2, 4 or 8 */
+	unsigned width;        /* bytes: 1, 2, 4 or 8 */
 	bool value_is_pending; /* value marks Pending, else it marks Ready */
-	uint64_t value;	       /* the discriminant, masked to width */
+	uint64_t value;        /* the discriminant, masked to width */
 };
 
 struct poll_site {
-	size_t type;	      /* index into poll_sites.types */
+	size_t type;          /* index into poll_sites.types */
 	uint64_t address;     /* first byte of the function, virtual address */
-	uint64_t end;	      /* first byte behind the function */
+	uint64_t end;         /* first byte behind the function */
 	uint64_t offset;      /* of address in the file, bytes */
-	char *symbol;	      /* linkage name; NULL: none; owned */
-	bool is_resume;	      /* a coroutine's resume function, else a Future::poll */
+	char *symbol;         /* linkage name; NULL: none; owned */
+	bool is_resume;       /* a coroutine's resume function, else a Future::poll */
 	int self_register;    /* DWARF number of the register; -1: unknown */
 	int context_register; /* DWARF number of the register; -1: unknown */
 	struct poll_result result;
@@ -70,7 +70,7 @@ struct poll_site {
 struct waker_layout {
 	bool known;
 	unsigned in_context; /* bytes from the Context to the pointer to the Waker */
-	unsigned data;	     /* bytes from the Waker to the data pointer */
+	unsigned data;       /* bytes from the Waker to the data pointer */
 	unsigned vtable;     /* bytes from the Waker to the vtable pointer */
 };
 

@@ -43,16 +43,16 @@ enum probe_kind {
 struct probe {
 	uint32_t id; /* 1 and up; its row in table probe, and what a trap reports */
 	enum probe_kind kind;
-	size_t image;	      /* index into probe_plan.images */
-	size_t site;	      /* index into the sites of that image */
+	size_t image;         /* index into probe_plan.images */
+	size_t site;          /* index into the sites of that image */
 	uint32_t entry_id;    /* of the entry of the same function */
 	uint64_t offset;      /* bytes into the file */
 	uint64_t address;     /* virtual address as linked */
-	size_t event;	      /* index into probe_plan.events */
-	bool exits;	      /* entry: every exit of the function is probed */
+	size_t event;         /* index into probe_plan.events */
+	bool exits;           /* entry: every exit of the function is probed */
 	bool has_tail_target; /* tail; entry that is itself a tail call */
 	uint64_t tail_target; /* virtual address as linked */
-	char *fetch;	      /* fetch arguments in tracefs syntax; owned */
+	char *fetch;          /* fetch arguments in tracefs syntax; owned */
 };
 
 /* A tracefs event; its probes share names and types of their arguments. */
@@ -63,7 +63,7 @@ struct plan_event {
 struct probe_plan {
 	struct poll_sites *images; /* borrowed */
 	size_t image_count;
-	bool *chosen;	      /* owned; future types to probe, all images in a row */
+	bool *chosen;         /* owned; future types to probe, all images in a row */
 	struct probe *probes; /* owned */
 	size_t probe_count;
 	struct plan_event *events; /* owned */

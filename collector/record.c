@@ -1,6 +1,7 @@
 #include "record.h"
 
 #include "asyncrec/recording.h"
+#include "command_line.h"
 #include "decode.h"
 #include "image.h"
 #include "asyncrec/message.h"
@@ -19,7 +20,11 @@
 #include <time.h>
 
 /* Even a program that traps little gets its events on disk soon. */
-enum { DRAIN_INTERVAL_MS = 200, FLUSH_INTERVAL_NS = 1000000000 };
+enum {
+	DRAIN_INTERVAL_MS = 200,
+	ATTACHED_DRAIN_INTERVAL_MS = 20,
+	FLUSH_INTERVAL_NS = 1000000000,
+};
 
 struct recorder {
 	const struct options *options;
@@ -30,6 +35,7 @@ struct recorder {
 	struct perf_rings rings;
 	struct perf_sink sink;
 	struct store *store;
+	uint64_t end_ns;    /* of the recording */
 	uint64_t undecoded; /* records that were of no event of ours */
 };
 
@@ -95,8 +101,9 @@ static int arm(struct recorder *recorder)
 		if (!format || learnt)
 			goto out;
 	}
-	status = perf_rings_open(&recorder->rings, ids, plan->event_count,
-				 recorder->target->pid, recorder->options->buffer_size);
+	status =
+		perf_rings_open(&recorder->rings, ids, plan->event_count, recorder->target->pid,
+				!recorder->target->attached, recorder->options->buffer_size);
 out:
 	free(ids);
 	return status;
@@ -110,39 +117,18 @@ static void disarm(struct recorder *recorder)
 	recorder->decoder = NULL;
 }
 
-/* The program's arguments as a shell would take them. */
-static char *quoted_arguments(char *const *arguments)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	if (!out)
-		return NULL;
-	for (size_t i = 0; arguments[i]; i++) {
-		const char *plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "0123456789_-+=./:,@%";
-		bool quote = !*arguments[i] || arguments[i][strspn(arguments[i], plain)];
-
-		fprintf(out, "%s%s", i ? " " : "", quote ? "'" : "");
-		for (const char *c = arguments[i]; *c; c++)
-			fputs(*c == '\'' ? "'\\''" : (char[]){*c, '\0'}, out);
-		fputs(quote ? "'" : "", out);
-	}
-	fclose(out);
-	return text;
-}
-
 static int write_head(struct recorder *recorder)
 {
 	static const char *const levels[] = {[LEVEL_ASYNC] = "async", [LEVEL_ALL] = "all"};
 	static const char *const exits[] = {[EXITS_ALL] = "all", [EXITS_NONE] = "none"};
 	const struct plan_choice *choice = &recorder->options->choice;
 	struct store *store = recorder->store;
-	char *arguments = quoted_arguments(recorder->options->program);
+	char *arguments = recorder->target->attached
+				  ? command_line_of_process(recorder->target->pid)
+				  : command_line_quote(recorder->options->program);
 	int status = store_write_text(store, "asyncrec_version", ASYNCREC_VERSION) ||
 		     store_write_number(store, "schema_version", RECORDING_SCHEMA_VERSION) ||
-		     store_write_text(store, "program", recorder->target->path) ||
+		     store_write_text(store, "program", recorder->target->name) ||
 		     store_write_text(store, "arguments", arguments) ||
 		     store_write_text(store, "level", levels[choice->level]) ||
 		     store_write_text(store, "exits", exits[choice->exits]) ||
@@ -152,12 +138,27 @@ static int write_head(struct recorder *recorder)
 	return status ? -1 : 0;
 }
 
-/* Drain until the program has ended. Returns -1 if the recording failed on the way. */
+/* How long to sleep at most, ms. */
+static int poll_interval(const struct recorder *recorder, uint64_t end_ns)
+{
+	uint64_t left_ms =
+		end_ns == UINT64_MAX ? UINT64_MAX : (end_ns - now_ns()) / 1000000 + 1;
+	/* The thread whose event would wake us may be gone before others. */
+	uint64_t most =
+		recorder->target->attached ? ATTACHED_DRAIN_INTERVAL_MS : DRAIN_INTERVAL_MS;
+
+	return (int)(left_ms < most ? left_ms : most);
+}
+
+/* Drain until the program has ended, or the recording shall. Returns -1 if the recording failed
+ * on the way. */
 static int follow(struct recorder *recorder)
 {
 	size_t count = recorder->rings.ring_count;
 	struct pollfd *polls = calloc(count + 1, sizeof(*polls));
 	uint64_t flushed_ns = now_ns();
+	uint64_t duration_ns = recorder->options->duration_ns;
+	uint64_t end_ns = duration_ns ? flushed_ns + duration_ns : UINT64_MAX;
 	int status = 0;
 
 	if (!polls) {
@@ -166,8 +167,9 @@ static int follow(struct recorder *recorder)
 	}
 	memcpy(polls, recorder->rings.polls, count * sizeof(*polls));
 	polls[count] = (struct pollfd){.fd = recorder->target->signals, .events = POLLIN};
-	while (!recorder->target->ended && !status) {
-		poll(polls, count + 1, DRAIN_INTERVAL_MS);
+	while (!recorder->target->ended && !recorder->target->stop && !status &&
+	       now_ns() < end_ns) {
+		poll(polls, count + 1, poll_interval(recorder, end_ns));
 		for (size_t i = 0; i < count; i++)
 			if (polls[i].revents & POLLHUP) /* all its threads are gone */
 				polls[i].fd = -1;
@@ -182,7 +184,7 @@ static int follow(struct recorder *recorder)
 	return status;
 }
 
-/* The recording is given up: let the program run to its end without probes. */
+/* The recording is over before the program: let that run to its end without probes. */
 static void wait_unrecorded(struct recorder *recorder)
 {
 	struct pollfd signals = {.fd = recorder->target->signals, .events = POLLIN};
@@ -211,8 +213,9 @@ static int finish(struct recorder *recorder)
 	char size[32];
 	int status;
 
-	status = store_write_number(store, "end_ns", (int64_t)now_ns()) ||
-		 store_write_number(store, "exit_status", recorder->target->status) ||
+	status = store_write_number(store, "end_ns", (int64_t)recorder->end_ns) ||
+		 (recorder->target->ended && !recorder->target->attached &&
+		  store_write_number(store, "exit_status", recorder->target->status)) ||
 		 store_reconstruct(store);
 	polls = status ? 0 : store_poll_count(store);
 	traps = store_trap_count(store);
@@ -225,28 +228,38 @@ static int finish(struct recorder *recorder)
 	return 0;
 }
 
+/* Let what is recorded go: 0, or the exit status after one line on stderr. */
+static int start(struct recorder *recorder)
+{
+	if (!recorder->target->attached)
+		return target_start(recorder->target);
+	return perf_rings_enable(&recorder->rings) ? STATUS_FAILED : 0;
+}
+
 /* From the first instruction of the program to the end of the recording. */
 static int run(struct recorder *recorder)
 {
-	int status = target_start(recorder->target);
+	int status = start(recorder);
 	int failed;
 
 	if (status) {
 		store_discard(recorder->store);
 		return status;
 	}
-	failed = store_publish(recorder->store) || follow(recorder) ||
-		 perf_rings_drain(&recorder->rings, &recorder->sink) ||
-		 perf_rings_final_losses(&recorder->rings, &recorder->sink, now_ns());
+	failed = store_publish(recorder->store) || follow(recorder);
+	recorder->end_ns = now_ns();
+	perf_rings_disable(&recorder->rings);
+	failed = failed || perf_rings_drain(&recorder->rings, &recorder->sink) ||
+		 perf_rings_final_losses(&recorder->rings, &recorder->sink, recorder->end_ns);
 	disarm(recorder);
 	if (recorder->undecoded)
 		message_note("%" PRIu64 " records could not be decoded", recorder->undecoded);
 	if (failed)
-		wait_unrecorded(recorder);
-	if (failed)
 		store_discard(recorder->store);
 	else
 		failed = finish(recorder);
+	if (!recorder->target->attached)
+		wait_unrecorded(recorder);
 	return failed ? STATUS_FAILED : recorder->target->status;
 }
 

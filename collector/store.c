@@ -32,11 +32,11 @@ enum statement {
 };
 
 struct store {
-	char *path;				   /* where the recording shall be; owned */
-	char *temporary_path;			   /* where it is until published; owned */
-	sqlite3 *db;				   /* owned */
+	char *path;                                /* where the recording shall be; owned */
+	char *temporary_path;                      /* where it is until published; owned */
+	sqlite3 *db;                               /* owned */
 	sqlite3_stmt *statements[STATEMENT_COUNT]; /* owned */
-	const struct probe_plan *plan;		   /* borrowed */
+	const struct probe_plan *plan;             /* borrowed */
 	uint64_t traps;
 	uint64_t lost;
 	unsigned rows; /* in the open transaction */

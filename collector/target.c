@@ -5,16 +5,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* Signals that people and supervisors send to the program they see: asyncrec. */
-static const int passed_on[] = {SIGHUP,	 SIGINT,  SIGQUIT, SIGTERM,
+static const int passed_on[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,
 				SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH};
 
 /* 0 if path can be executed, else the reason (errno). */
@@ -59,7 +61,7 @@ int target_find(struct target *target, const char *program)
 {
 	int reason = 0;
 
-	*target = (struct target){.go = -1, .failure = -1, .signals = -1};
+	*target = (struct target){.go = -1, .failure = -1, .signals = -1, .life = -1};
 	if (strchr(program, '/')) {
 		reason = executable(program);
 		target->path = reason ? NULL : strdup(program);
@@ -68,9 +70,57 @@ int target_find(struct target *target, const char *program)
 		reason = target->path ? 0 : errno;
 	}
 	if (target->path)
+		target->name = strdup(target->path);
+	if (target->name)
 		return 0;
 	message_error("%s: cannot execute: %s", program, strerror(reason ? reason : ENOMEM));
 	return reason == ENOENT || reason == ENOTDIR ? STATUS_NOT_FOUND : STATUS_CANNOT_EXECUTE;
+}
+
+/*
+ * The file that pid runs: by its name while that still leads to it, so that separate
+ * debug files beside it are found; else, when it was deleted or replaced, by what the
+ * kernel holds.
+ */
+static char *running_path(const char *link, const char *name)
+{
+	struct stat held;
+	struct stat named;
+
+	if (stat(link, &held) == 0 && stat(name, &named) == 0 && held.st_dev == named.st_dev &&
+	    held.st_ino == named.st_ino)
+		return strdup(name);
+	return strdup(link);
+}
+
+int target_attach(struct target *target, pid_t pid)
+{
+	char name[4096];
+	char link[64];
+	ssize_t length;
+
+	*target = (struct target){
+		.pid = pid, .attached = true, .go = -1, .failure = -1, .signals = -1};
+	target->life = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (target->life < 0) {
+		message_error("process %ld: %s", (long)pid, strerror(errno));
+		return STATUS_FAILED;
+	}
+	snprintf(link, sizeof(link), "/proc/%ld/exe", (long)pid);
+	length = readlink(link, name, sizeof(name) - 1);
+	if (length < 0) {
+		message_error("process %ld: cannot see its program: %s; %s", (long)pid,
+			      strerror(errno),
+			      errno == ENOENT ? "a kernel thread has none" : "run it as root");
+		return STATUS_FAILED;
+	}
+	name[length] = '\0';
+	target->path = running_path(link, name);
+	target->name = strdup(name);
+	if (target->path && target->name)
+		return 0;
+	message_error("process %ld: out of memory", (long)pid);
+	return STATUS_FAILED;
 }
 
 /* In the child: wait for the word to go, then become the program. */
@@ -103,6 +153,8 @@ int target_prepare(struct target *target, char *const *arguments)
 		sigaddset(&taken, passed_on[i]);
 	sigprocmask(SIG_BLOCK, &taken, &target->untraced);
 	target->signals = signalfd(-1, &taken, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (target->attached && target->signals >= 0)
+		return 0;
 	if (target->signals < 0 || pipe2(go, O_CLOEXEC) || pipe2(failure, O_CLOEXEC))
 		goto fail;
 	target->pid = fork();
@@ -163,11 +215,19 @@ void target_signals(struct target *target)
 	struct signalfd_siginfo info;
 
 	while (read(target->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		if (info.ssi_signo == SIGCHLD)
+		if (target->attached)
+			target->stop |= info.ssi_signo == SIGINT || info.ssi_signo == SIGTERM ||
+					info.ssi_signo == SIGHUP || info.ssi_signo == SIGQUIT;
+		else if (info.ssi_signo == SIGCHLD)
 			reap(target);
 		/* The terminal has sent its signals to the program too. */
 		else if (!target->ended && info.ssi_code != SI_KERNEL)
 			kill(target->pid, (int)info.ssi_signo);
+	}
+	if (target->attached) {
+		struct pollfd life = {.fd = target->life, .events = POLLIN};
+
+		target->ended = poll(&life, 1, 0) == 1;
 	}
 }
 
@@ -178,12 +238,15 @@ void target_close(struct target *target)
 	if (target->failure >= 0)
 		close(target->failure);
 	/* With the pipe closed a child that was not started ends by itself. */
-	if (target->pid > 0 && !target->ended)
+	if (target->pid > 0 && !target->attached && !target->ended)
 		waitpid(target->pid, NULL, 0);
 	if (target->signals >= 0) {
 		close(target->signals);
 		sigprocmask(SIG_SETMASK, &target->untraced, NULL);
 	}
+	if (target->life >= 0)
+		close(target->life);
 	free(target->path);
-	*target = (struct target){.go = -1, .failure = -1, .signals = -1};
+	free(target->name);
+	*target = (struct target){.go = -1, .failure = -1, .signals = -1, .life = -1};
 }

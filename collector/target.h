@@ -1,6 +1,7 @@
 /*
- * The traced program: found, started with all probes armed before its first
- * instruction, given the signals it would get untraced, and waited for.
+ * The traced program: one that is found, started with all probes armed before its
+ * first instruction, given the signals it would get untraced, and waited for; or one
+ * that runs already.
  */
 #ifndef TARGET_H
 #define TARGET_H
@@ -10,13 +11,17 @@
 #include <sys/types.h>
 
 struct target {
-	char *path;	   /* of the program; owned */
-	pid_t pid;	   /* 0: not prepared; of the child */
-	int go;		   /* a byte written here starts the program; -1: closed */
-	int failure;	   /* the child's errno arrives here if exec fails; -1: closed */
-	int signals;	   /* signalfd; -1: closed */
+	char *path;        /* to open the program by; owned */
+	char *name;        /* what the user knows it by; owned */
+	pid_t pid;         /* 0: not prepared; of the program */
+	bool attached;     /* it ran before and goes on after the recording */
+	int go;            /* a byte written here starts the program; -1: closed */
+	int failure;       /* the child's errno arrives here if exec fails; -1: closed */
+	int signals;       /* signalfd; -1: closed */
+	int life;          /* attached: pidfd; -1: closed */
 	sigset_t untraced; /* signal mask as it was */
 	bool ended;
+	bool stop;  /* attached: the user wants the recording to end */
 	int status; /* exit status in the shell's terms: 128+N for signal N */
 };
 
@@ -27,8 +32,15 @@ struct target {
 int target_find(struct target *target, const char *program);
 
 /*
+ * Take the running process pid. Returns 0 and fills *target, to be released with
+ * target_close; or, after one line on stderr, the exit status to end with.
+ */
+int target_attach(struct target *target, pid_t pid);
+
+/*
  * Make the child, which waits. From now on the signals meant for the program are
- * taken by target_signals. Returns 0, or -1 after one line on stderr.
+ * taken by target_signals. Of an attached process only the latter. Returns 0, or -1
+ * after one line on stderr.
  */
 int target_prepare(struct target *target, char *const *arguments);
 
@@ -38,7 +50,10 @@ int target_prepare(struct target *target, char *const *arguments);
  */
 int target_start(struct target *target);
 
-/* Take the signals that have come: pass them on, or see that the program ended. */
+/*
+ * Take the signals that have come: pass them on (attached: they end the recording),
+ * and see whether the program ended.
+ */
 void target_signals(struct target *target);
 
 /* Kill a child that has not been started, and release *target. */

@@ -7,6 +7,13 @@
 
 char *text_read_file(const char *path)
 {
+	size_t length;
+
+	return text_read(path, &length);
+}
+
+char *text_read(const char *path, size_t *text_length)
+{
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char *text = NULL;
 	size_t length = 0;
@@ -42,5 +49,6 @@ char *text_read_file(const char *path)
 	}
 	close(fd);
 	text[length] = '\0';
+	*text_length = length;
 	return text;
 }

@@ -12,9 +12,9 @@
 struct probe_plan;
 
 struct tracefs {
-	char *root;		       /* where tracefs is mounted; owned */
-	char group[64];		       /* of this recorder's events */
-	size_t defined;		       /* events of the plan that exist */
+	char *root;                    /* where tracefs is mounted; owned */
+	char group[64];                /* of this recorder's events */
+	size_t defined;                /* events of the plan that exist */
 	const struct probe_plan *plan; /* borrowed; NULL: nothing defined */
 };
 

@@ -9,8 +9,8 @@
 #include <uthash.h>
 
 struct impl_block {
-	char *path;	   /* `app::{impl#0}`; owned */
-	char *name;	   /* `app::Pool` or `<app::Pool as app::Store>`; owned */
+	char *path;        /* `app::{impl#0}`; owned */
+	char *name;        /* `app::Pool` or `<app::Pool as app::Store>`; owned */
 	UT_hash_handle hh; /* keyed by path */
 };
 

@@ -41,19 +41,19 @@ struct poll {
 	bool exits_known; /* every exit of the function is probed */
 	bool hosts_tasks; /* an executor runs inside it */
 	/* where it stands */
-	int64_t id;		/* set by the caller */
-	struct poll *parent;	/* the poll around it; NULL: an executor made it */
+	int64_t id;             /* set by the caller */
+	struct poll *parent;    /* the poll around it; NULL: an executor made it */
 	struct poll *container; /* nearest poll around it whose coroutine holds this future */
-	int64_t parent_id;	/* of parent, which may be gone before this poll */
-	int64_t ordinal;	/* among its parent's children, from 1 */
-	int64_t children;	/* polls it has made so far */
-	int64_t children_ns;	/* spent in them */
-	bool child_pending;	/* one of them returned Pending */
+	int64_t parent_id;      /* of parent, which may be gone before this poll */
+	int64_t ordinal;        /* among its parent's children, from 1 */
+	int64_t children;       /* polls it has made so far */
+	int64_t children_ns;    /* spent in them */
+	bool child_pending;     /* one of them returned Pending */
 	/* how it ended */
 	enum poll_result result;
 	int64_t end_ns;
 	int64_t unwound_ns; /* by this time it had been left without passing an exit */
-	bool running;	    /* it was open when the events ended */
+	bool running;       /* it was open when the events ended */
 	bool closed;
 	/* a tail call that may still run */
 	bool in_tail_call;
@@ -68,8 +68,8 @@ struct poll {
 	int64_t parent_chain_id;
 	int64_t state_after; /* -1: not known */
 	int64_t wait_ns;     /* -1: not known */
-	bool is_last;	     /* of its future */
-	bool dropped;	     /* the future was gone when its memory was used again */
+	bool is_last;        /* of its future */
+	bool dropped;        /* the future was gone when its memory was used again */
 };
 
 /* The open polls of one thread, outermost first. Zeroed: none. */

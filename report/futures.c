@@ -16,9 +16,9 @@ struct future_key {
 struct future {
 	struct future_key key;
 	int64_t id;
-	int64_t task_id;	     /* 0: no task's root */
+	int64_t task_id;             /* 0: no task's root */
 	int64_t container_future_id; /* of the coroutine that holds it; 0: none */
-	struct poll *last;	     /* its last poll, not done yet; NULL: done */
+	struct poll *last;           /* its last poll, not done yet; NULL: done */
 	enum poll_result last_result;
 	UT_hash_handle hh; /* keyed by key */
 };

@@ -10,7 +10,7 @@ struct options {
 	const char *sql;       /* a query of the user's own; NULL: none */
 	const char *sort;      /* column; NULL: the view's own order */
 	const char *match;     /* regular expression; NULL: none */
-	long limit;	       /* rows; -1: the view's own, 0: all */
+	long limit;            /* rows; -1: the view's own, 0: all */
 	enum format format;
 };
 

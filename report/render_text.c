@@ -12,14 +12,14 @@
 
 /* A column as it is printed. */
 struct column {
-	int source;	/* of the statement */
-	char *title;	/* owned */
-	bool is_time;	/* nanoseconds */
-	bool is_place;	/* a file, whose line is in the next column of the statement */
-	int depth;	/* column that holds the indentation, or -1 */
-	bool is_text;	/* left aligned; the widest of these gives way */
+	int source;     /* of the statement */
+	char *title;    /* owned */
+	bool is_time;   /* nanoseconds */
+	bool is_place;  /* a file, whose line is in the next column of the statement */
+	int depth;      /* column that holds the indentation, or -1 */
+	bool is_text;   /* left aligned; the widest of these gives way */
 	bool is_needed; /* some cell is neither zero nor unknown */
-	size_t width;	/* bytes */
+	size_t width;   /* bytes */
 };
 
 struct table {

@@ -83,10 +83,10 @@ struct replay_table {
 struct replay_cursor {
 	sqlite3_vtab_cursor base;
 	sqlite3 *db;
-	sqlite3_stmt *input;	 /* owned */
-	struct thread *threads;	 /* owned */
+	sqlite3_stmt *input;     /* owned */
+	struct thread *threads;  /* owned */
 	struct futures *futures; /* owned */
-	struct loss *losses;	 /* owned */
+	struct loss *losses;     /* owned */
 	size_t loss_count;
 	int64_t poll_count; /* polls begun so far */
 	struct poll **rows; /* owned with its polls; done, to give out, oldest first */

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 /* Rows of each part, unless --limit says otherwise: about a screen. */
@@ -17,6 +18,7 @@ static int print_head(sqlite3 *db, const struct options *options)
 {
 	sqlite3_stmt *head = NULL;
 	char duration[32];
+	bool ended;
 
 	if (sqlite3_prepare_v2(db, sql_summary_head, -1, &head, NULL) != SQLITE_OK ||
 	    sqlite3_step(head) != SQLITE_ROW) {
@@ -24,18 +26,17 @@ static int print_head(sqlite3 *db, const struct options *options)
 		sqlite3_finalize(head);
 		return -1;
 	}
-	/* A recorder that was killed has not written how it ended. */
-	if (sqlite3_column_type(head, 3) == SQLITE_NULL) {
-		duration_format(duration, sizeof(duration), sqlite3_column_int64(head, 2));
-		printf("program   %s\nbuild-id  %s\nrecorded  %s, then the recorder was "
-		       "stopped\n",
-		       sqlite3_column_text(head, 0), sqlite3_column_text(head, 1), duration);
-	} else {
-		duration_format(duration, sizeof(duration), sqlite3_column_int64(head, 3));
-		printf("program   %s\nbuild-id  %s\nrecorded  %s, exit status %d, level %s\n",
-		       sqlite3_column_text(head, 0), sqlite3_column_text(head, 1), duration,
-		       sqlite3_column_int(head, 4), sqlite3_column_text(head, 5));
-	}
+	printf("program   %s\nbuild-id  %s\n", sqlite3_column_text(head, 0),
+	       sqlite3_column_text(head, 1));
+	/* A recorder that was killed has not written its end. */
+	ended = sqlite3_column_type(head, 3) != SQLITE_NULL;
+	duration_format(duration, sizeof(duration), sqlite3_column_int64(head, ended ? 3 : 2));
+	printf("recorded  %s, level %s", duration, sqlite3_column_text(head, 5));
+	if (!ended)
+		printf(", then the recorder was stopped");
+	else if (sqlite3_column_type(head, 4) != SQLITE_NULL)
+		printf(", exit status %d", sqlite3_column_int(head, 4));
+	putchar('\n');
 	printf("events    %" PRId64 ", lost %" PRId64 "%s\n",
 	       (int64_t)sqlite3_column_int64(head, 6), (int64_t)sqlite3_column_int64(head, 10),
 	       sqlite3_column_int64(head, 10)

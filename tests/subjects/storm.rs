@@ -1,5 +1,5 @@
 // storm [YIELDS [TASKS [THREADS]]]: threads, each with an executor whose tasks do
-// nothing but yield.
+// nothing but yield. With STORM_WAITS set it starts when a line comes on stdin.
 
 mod executor;
 mod truth;
@@ -51,6 +51,10 @@ fn argument(n: usize, default: usize) -> usize {
 
 fn main() {
     let (yields, tasks, count) = (argument(1, 500), argument(2, 4), argument(3, 2));
+    if std::env::var_os("STORM_WAITS").is_some() {
+        println!("ready");
+        std::io::stdin().read_line(&mut String::new()).unwrap();
+    }
     let mut threads = Vec::new();
     let start = std::time::Instant::now();
     for _ in 0..count {
