@@ -25,11 +25,21 @@ struct insn_exit {
  * Find every way out of the function whose bytes are code[0..size), linked at
  * address: return instructions and jumps that leave [address, address + size).
  * Returns 0 and a malloc'd array in *exits (may be NULL when *count is 0), or
- * -1 if the bytes cannot be decoded to the end or memory ran out: then the
- * exits must not be trusted.
+ * -1 if the bytes cannot be decoded to the end, if no uprobe can be on one of them, or
+ * if memory ran out: then the exits must not be trusted.
  */
 int insn_find_exits(const uint8_t *code, size_t size, uint64_t address,
 		    struct insn_exit **exits, size_t *count);
+
+/*
+ * Where a uprobe that shall see the entry of the function code[0..size) can be: bytes
+ * from its first instruction. That is 0, unless the kernel can put no uprobe there
+ * (arch/x86/kernel/uprobes.c: some prefixes and opcodes); then the first later
+ * instruction that every entry passes just once, with the stack pointer and the
+ * registers in keep[0..keep_count) (DWARF numbers; -1 is passed over) unchanged.
+ * Returns -1 if there is none.
+ */
+int insn_entry_probe(const uint8_t *code, size_t size, const int *keep, size_t keep_count);
 
 /*
  * Where the unoptimised prologue in code[0..size) stores a register into the

@@ -66,6 +66,45 @@ static bool decode(const uint8_t *code, size_t size, struct decoded *decoded)
 }
 
 /*
+ * Can the kernel put a uprobe on this instruction? It refuses these prefixes and
+ * opcodes (is_prefix_bad and good_insns_64 in arch/x86/kernel/uprobes.c), and in a
+ * mapping made later without a word: the probe just never fires.
+ */
+static bool can_probe(const struct decoded *decoded)
+{
+	ZydisInstructionAttributes refused =
+		ZYDIS_ATTRIB_HAS_LOCK | ZYDIS_ATTRIB_HAS_SEGMENT_CS |
+		ZYDIS_ATTRIB_HAS_SEGMENT_DS | ZYDIS_ATTRIB_HAS_SEGMENT_ES |
+		ZYDIS_ATTRIB_HAS_SEGMENT_SS;
+
+	if (decoded->insn.attributes & refused)
+		return false;
+	for (int i = 0; i < decoded->insn.raw.prefix_count; i++) {
+		switch (decoded->insn.raw.prefixes[i].value) {
+		case 0x26: /* es */
+		case 0x2e: /* cs */
+		case 0x36: /* ss */
+		case 0x3e: /* ds; notrack */
+		case 0xf0: /* lock */
+			return false;
+		default:
+			break;
+		}
+	}
+	switch (decoded->insn.meta.category) {
+	case ZYDIS_CATEGORY_INTERRUPT:
+	case ZYDIS_CATEGORY_IO:
+	case ZYDIS_CATEGORY_IOSTRINGOP:
+	case ZYDIS_CATEGORY_SYSCALL:
+	case ZYDIS_CATEGORY_SYSRET:
+	case ZYDIS_CATEGORY_SYSTEM:
+		return false;
+	default:
+		return decoded->insn.mnemonic != ZYDIS_MNEMONIC_UD2;
+	}
+}
+
+/*
  * LLVM dispatches through a table of 32-bit offsets with `add base, offset;
  * jmp base` and, without position independence, `jmp [table + index * 8]`. Any
  * other indirect jump leaves the function.
@@ -145,6 +184,8 @@ int insn_find_exits(const uint8_t *code, size_t size, uint64_t address,
 			}
 			way_out.tail_call = true;
 		}
+		if (!can_probe(&current))
+			goto fail;
 		if (*count == room) {
 			struct insn_exit *grown;
 
@@ -161,6 +202,78 @@ fail:
 	free(*exits);
 	*exits = NULL;
 	*count = 0;
+	return -1;
+}
+
+/* Does it leave the straight line, or may it? */
+static bool is_branch(const struct decoded *decoded)
+{
+	switch (decoded->insn.meta.category) {
+	case ZYDIS_CATEGORY_UNCOND_BR:
+	case ZYDIS_CATEGORY_COND_BR:
+	case ZYDIS_CATEGORY_CALL:
+	case ZYDIS_CATEGORY_RET:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool changes(const struct decoded *decoded, const int *keep, size_t keep_count)
+{
+	for (int i = 0; i < decoded->insn.operand_count; i++) {
+		const ZydisDecodedOperand *operand = &decoded->operands[i];
+		int reg;
+
+		if (operand->type != ZYDIS_OPERAND_TYPE_REGISTER ||
+		    !(operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
+			continue;
+		reg = dwarf_register(operand->reg.value);
+		if (reg >= 0 && registers[reg].zydis == ZYDIS_REGISTER_RSP)
+			return true;
+		for (size_t j = 0; j < keep_count; j++)
+			if (reg >= 0 && reg == keep[j])
+				return true;
+	}
+	return false;
+}
+
+/* May anything in code[0..size) jump to a place from 1 to last? */
+static bool is_jumped_to(const uint8_t *code, size_t size, size_t last)
+{
+	struct decoded current;
+
+	for (size_t i = 0; i < size; i += current.insn.length) {
+		uint64_t target;
+
+		if (!decode(code + i, size - i, &current))
+			return true;
+		if (current.insn.meta.category != ZYDIS_CATEGORY_UNCOND_BR &&
+		    current.insn.meta.category != ZYDIS_CATEGORY_COND_BR)
+			continue;
+		/* Where a jump table leads is not known here. */
+		if (current.operands[0].type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
+			return true;
+		ZydisCalcAbsoluteAddress(&current.insn, &current.operands[0], i, &target);
+		if (target >= 1 && target <= last)
+			return true;
+	}
+	return false;
+}
+
+int insn_entry_probe(const uint8_t *code, size_t size, const int *keep, size_t keep_count)
+{
+	enum { FARTHEST = 64 }; /* bytes */
+	struct decoded current;
+
+	for (size_t i = 0; i < size && i <= FARTHEST; i += current.insn.length) {
+		if (!decode(code + i, size - i, &current))
+			return -1;
+		if (can_probe(&current))
+			return i && is_jumped_to(code, size, i) ? -1 : (int)i;
+		if (is_branch(&current) || changes(&current, keep, keep_count))
+			return -1;
+	}
 	return -1;
 }
 

@@ -60,6 +60,13 @@ bool probe_plan_has_type(const struct probe_plan *plan, size_t image, size_t typ
 	return plan->chosen[type_index(plan, image, type)];
 }
 
+bool probe_plan_sees_all(const struct probe_plan *plan, size_t image, size_t type)
+{
+	return probe_plan_has_type(plan, image, type) &&
+	       !plan->images[image].types[type].inlined &&
+	       !plan->incomplete[type_index(plan, image, type)];
+}
+
 static int choose_types(struct probe_plan *plan, const struct plan_choice *choice)
 {
 	regex_t *match = NULL;
@@ -69,7 +76,9 @@ static int choose_types(struct probe_plan *plan, const struct plan_choice *choic
 	int status = -1;
 
 	plan->chosen = calloc(count ? count : 1, sizeof(*plan->chosen));
-	if (!plan->chosen || compile(&match, choice->match, choice->match_count) ||
+	plan->incomplete = calloc(count ? count : 1, sizeof(*plan->incomplete));
+	if (!plan->chosen || !plan->incomplete ||
+	    compile(&match, choice->match, choice->match_count) ||
 	    compile(&exclude, choice->exclude, choice->exclude_count))
 		goto out;
 	for (size_t image = 0; image < plan->image_count; image++) {
@@ -246,19 +255,31 @@ static int plan_site(struct probe_plan *plan, size_t image, size_t index, enum p
 {
 	const struct poll_sites *sites = &plan->images[image];
 	const struct poll_site *site = &sites->sites[index];
-	struct probe *entry =
-		add_probe(plan, entry_event, PROBE_ENTRY, image, index, site->address);
+	const uint8_t *code = sites->image->data + site->offset;
+	size_t size = site->end - site->address;
+	const int keep[] = {site->self_register, site->context_register};
+	int start = insn_entry_probe(code, size, keep, sizeof(keep) / sizeof(keep[0]));
 	struct insn_exit *ways_out;
+	struct probe *entry;
 	uint32_t entry_id;
 	size_t count;
 	int status = 0;
 
+	if (start < 0) {
+		size_t type = type_index(plan, image, site->type);
+
+		message_detail("%s at 0x%" PRIx64 ": the kernel can put no uprobe on its entry",
+			       sites->types[site->type].name, site->address);
+		plan->incomplete[type] = true;
+		return 0;
+	}
+	entry = add_probe(plan, entry_event, PROBE_ENTRY, image, index,
+			  site->address + (uint64_t)start);
 	if (!entry || fetch_at_entry(entry, sites))
 		return -1;
 	if (exits == EXITS_NONE)
 		return 0;
-	if (insn_find_exits(sites->image->data + site->offset, site->end - site->address,
-			    site->address, &ways_out, &count))
+	if (insn_find_exits(code, size, site->address, &ways_out, &count))
 		return 0;
 	entry->exits = true;
 	entry_id = entry->id;
@@ -303,5 +324,6 @@ void probe_plan_free(struct probe_plan *plan)
 	free(plan->probes);
 	free(plan->events);
 	free(plan->chosen);
+	free(plan->incomplete);
 	*plan = (struct probe_plan){0};
 }

@@ -64,6 +64,7 @@ struct probe_plan {
 	struct poll_sites *images; /* borrowed */
 	size_t image_count;
 	bool *chosen;         /* owned; future types to probe, all images in a row */
+	bool *incomplete;     /* owned; likewise: a poll of it cannot be probed */
 	struct probe *probes; /* owned */
 	size_t probe_count;
 	struct plan_event *events; /* owned */
@@ -81,5 +82,8 @@ void probe_plan_free(struct probe_plan *plan);
 
 /* Is the type (index into the types of that image) chosen? */
 bool probe_plan_has_type(const struct probe_plan *plan, size_t image, size_t type);
+
+/* Will every poll of the type trap? */
+bool probe_plan_sees_all(const struct probe_plan *plan, size_t image, size_t type);
 
 #endif

@@ -265,7 +265,7 @@ static int write_await_points(struct store *store, const struct future_type *typ
 }
 
 static int write_type(struct store *store, const struct future_type *type, size_t image,
-		      sqlite3_int64 type_id, bool probed)
+		      sqlite3_int64 type_id, bool sees_all)
 {
 	sqlite3_stmt *insert = store->statements[INSERT_FUTURE_TYPE];
 
@@ -277,7 +277,7 @@ static int write_type(struct store *store, const struct future_type *type, size_
 	bind_line(insert, 6, type->line);
 	sqlite3_bind_int64(insert, 7, (sqlite3_int64)type->size);
 	sqlite3_bind_int64(insert, 8, type->inlined);
-	sqlite3_bind_int(insert, 9, probed && !type->inlined);
+	sqlite3_bind_int(insert, 9, sees_all);
 	return step(store, INSERT_FUTURE_TYPE) || write_await_points(store, type, type_id) ? -1
 											   : 0;
 }
@@ -330,6 +330,7 @@ static int write_probe(struct store *store, const struct probe *probe,
 		bind_result(insert, &site->result);
 	if (probe->has_tail_target)
 		sqlite3_bind_int64(insert, 15, (sqlite3_int64)probe->tail_target);
+	sqlite3_bind_int64(insert, 16, (sqlite3_int64)site->address);
 	return step(store, INSERT_PROBE);
 }
 
@@ -349,7 +350,7 @@ int store_write_plan(struct store *store, const struct probe_plan *plan)
 		status = write_image(store, sites->image, image);
 		for (size_t i = 0; i < sites->type_count && !status; i++)
 			status = write_type(store, &sites->types[i], image, type_id++,
-					    probe_plan_has_type(plan, image, i));
+					    probe_plan_sees_all(plan, image, i));
 	}
 	for (size_t i = 0; i < plan->probe_count && !status; i++)
 		status = write_probe(store, &plan->probes[i],

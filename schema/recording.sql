@@ -54,6 +54,7 @@ CREATE TABLE probe (
     entry_id INTEGER NOT NULL REFERENCES probe (id), -- the entry of the same function
     file_offset INTEGER NOT NULL, -- bytes into the probed file
     address INTEGER NOT NULL,     -- virtual address as linked
+    function_address INTEGER NOT NULL, -- of the function's first instruction, likewise
     symbol TEXT,                  -- linkage name; NULL: none
     state_known INTEGER NOT NULL, -- entry: event.state holds the coroutine's state
     self_known INTEGER NOT NULL,  -- entry: event.self holds the future's address
@@ -146,8 +147,9 @@ INSERT INTO await_point (future_type_id, state, file, line, awaitee) VALUES (?, 
 
 -- name: insert_probe
 INSERT INTO probe (id, image_id, future_type_id, kind, entry_id, file_offset, address, symbol,
-    state_known, self_known, waker_known, exits, result_is, result_value, tail_address)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    state_known, self_known, waker_known, exits, result_is, result_value, tail_address,
+    function_address)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_event
 INSERT INTO event (time_ns, cpu, pid, tid, probe_id, address, sp, self, state, return_address,

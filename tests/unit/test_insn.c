@@ -104,6 +104,41 @@ static void what_cannot_be_told_is_refused(void **state)
 	assert_int_equal(insn_find_exits(cut, sizeof(cut), BASE, &exits, &count), -1);
 }
 
+static void the_entry_is_the_first_instruction_if_it_can_be(void **state)
+{
+	/* push rbp; ret */
+	static const uint8_t code[] = {0x55, 0xc3};
+
+	(void)state;
+	assert_int_equal(insn_entry_probe(code, sizeof(code), NULL, 0), 0);
+}
+
+static void the_entry_slides_behind_a_locked_instruction(void **state)
+{
+	/* lock incq 0(%rip); mov 0x10(%rdi),%rax; ret */
+	static const uint8_t code[] = {0xf0, 0x48, 0xff, 0x05, 0,    0,   0,
+				       0,    0x48, 0x8b, 0x47, 0x10, 0xc3};
+	static const int keep[] = {RDI, -1};
+
+	(void)state;
+	assert_int_equal(insn_entry_probe(code, sizeof(code), keep, 2), 8);
+}
+
+static void the_entry_does_not_slide_into_a_loop_or_over_what_is_read(void **state)
+{
+	/* lock incq 0(%rip); dec %rax; jne back to dec; ret */
+	static const uint8_t loop[] = {0xf0, 0x48, 0xff, 0x05, 0,    0,    0,
+				       0,    0x48, 0xff, 0xc8, 0x75, 0xfb, 0xc3};
+	/* lock xadd %rdi,(%rax); ret */
+	static const uint8_t changed[] = {0xf0, 0x48, 0x0f, 0xc1, 0x38, 0xc3};
+	static const int keep[] = {RDI};
+
+	(void)state;
+	assert_int_equal(insn_entry_probe(loop, sizeof(loop), keep, 1), -1);
+	assert_int_equal(insn_entry_probe(changed, sizeof(changed), keep, 1), -1);
+	assert_int_equal(insn_entry_probe(changed, sizeof(changed), NULL, 0), 5);
+}
+
 static void a_store_of_the_prologue_tells_the_register(void **state)
 {
 	/* sub $0x28,%rsp; mov %rsi,0x8(%rsp); mov %rdi,0x10(%rsp) */
@@ -149,6 +184,9 @@ int main(void)
 		cmocka_unit_test(an_indirect_jump_out_is_read_when_it_runs),
 		cmocka_unit_test(a_jump_table_is_no_exit),
 		cmocka_unit_test(what_cannot_be_told_is_refused),
+		cmocka_unit_test(the_entry_is_the_first_instruction_if_it_can_be),
+		cmocka_unit_test(the_entry_slides_behind_a_locked_instruction),
+		cmocka_unit_test(the_entry_does_not_slide_into_a_loop_or_over_what_is_read),
 		cmocka_unit_test(a_store_of_the_prologue_tells_the_register),
 		cmocka_unit_test(a_value_is_followed_through_moves_and_spills),
 		cmocka_unit_test(a_stack_probe_is_passed_another_call_is_not),
