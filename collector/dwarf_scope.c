@@ -4,26 +4,23 @@
 #include <string.h>
 
 struct scope {
-	Dwarf_Off offset;   /* of the DIE in .debug_info */
+	void *address;      /* of the DIE's bytes: unlike its offset, unique over split files */
+	Dwarf_CU *unit;     /* that it stands in */
 	dwarf_scope parent; /* DWARF_SCOPE_NONE: top of a compile unit */
 };
 
 struct dwarf_scopes {
-	Dwarf *dwarf;         /* borrowed */
-	struct scope *scopes; /* owned; sorted by offset, for the tree is stored so */
+	struct scope *scopes; /* owned */
 	size_t count;
 	size_t room;
+	dwarf_scope *by_address; /* owned; once the tree is done: the scopes by address */
 };
 
 static const char anonymous[] = "{anonymous}";
 
-struct dwarf_scopes *dwarf_scopes_new(Dwarf *dwarf)
+struct dwarf_scopes *dwarf_scopes_new(void)
 {
-	struct dwarf_scopes *scopes = calloc(1, sizeof(*scopes));
-
-	if (scopes)
-		scopes->dwarf = dwarf;
-	return scopes;
+	return calloc(1, sizeof(struct dwarf_scopes));
 }
 
 void dwarf_scopes_free(struct dwarf_scopes *scopes)
@@ -31,6 +28,7 @@ void dwarf_scopes_free(struct dwarf_scopes *scopes)
 	if (!scopes)
 		return;
 	free(scopes->scopes);
+	free(scopes->by_address);
 	free(scopes);
 }
 
@@ -47,7 +45,7 @@ dwarf_scope dwarf_scopes_add(struct dwarf_scopes *scopes, Dwarf_Die *die, dwarf_
 		scopes->scopes = grown;
 		scopes->room = room;
 	}
-	scopes->scopes[scopes->count] = (struct scope){dwarf_dieoffset(die), parent};
+	scopes->scopes[scopes->count] = (struct scope){die->addr, die->cu, parent};
 	return (dwarf_scope)scopes->count++;
 }
 
@@ -58,12 +56,10 @@ dwarf_scope dwarf_scope_parent(const struct dwarf_scopes *scopes, dwarf_scope sc
 
 const char *dwarf_scope_name(const struct dwarf_scopes *scopes, dwarf_scope scope)
 {
-	const char *name;
-	Dwarf_Die die;
+	Dwarf_Die die = {.addr = scopes->scopes[scope].address,
+			 .cu = scopes->scopes[scope].unit};
+	const char *name = dwarf_diename(&die);
 
-	if (!dwarf_offdie(scopes->dwarf, scopes->scopes[scope].offset, &die))
-		return anonymous;
-	name = dwarf_diename(&die);
 	return name ? name : anonymous;
 }
 
@@ -92,25 +88,60 @@ char *dwarf_scope_path(const struct dwarf_scopes *scopes, dwarf_scope scope)
 	return path ? join(path, dwarf_scope_name(scopes, scope)) : NULL;
 }
 
-static int compare_offset(const void *key, const void *element)
+/* Orders numbers of scopes by the address of their DIEs. */
+static int compare_address(const void *left, const void *right, void *context)
 {
-	Dwarf_Off offset = *(const Dwarf_Off *)key;
-	const struct scope *scope = element;
+	const struct scope *scopes = context;
+	const void *a = scopes[*(const dwarf_scope *)left].address;
+	const void *b = scopes[*(const dwarf_scope *)right].address;
 
-	return offset < scope->offset ? -1 : offset > scope->offset;
+	return a < b ? -1 : a > b;
+}
+
+int dwarf_scopes_finish(struct dwarf_scopes *scopes)
+{
+	scopes->by_address = malloc((scopes->count + 1) * sizeof(*scopes->by_address));
+	if (!scopes->by_address)
+		return -1;
+	for (size_t i = 0; i < scopes->count; i++)
+		scopes->by_address[i] = (dwarf_scope)i;
+	/* In one file the tree has them in this order already. */
+	for (size_t i = 1; i < scopes->count; i++) {
+		if (scopes->scopes[i - 1].address <= scopes->scopes[i].address)
+			continue;
+		qsort_r(scopes->by_address, scopes->count, sizeof(*scopes->by_address),
+			compare_address, scopes->scopes);
+		break;
+	}
+	return 0;
+}
+
+static dwarf_scope find(const struct dwarf_scopes *scopes, const void *address)
+{
+	size_t low = 0;
+	size_t high = scopes->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct scope *scope = &scopes->scopes[scopes->by_address[middle]];
+
+		if (scope->address == address)
+			return scopes->by_address[middle];
+		if (scope->address < address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return DWARF_SCOPE_NONE;
 }
 
 char *dwarf_scopes_path(const struct dwarf_scopes *scopes, Dwarf_Die *die)
 {
-	Dwarf_Off offset = dwarf_dieoffset(die);
-	const struct scope *scope = scopes->count
-					    ? bsearch(&offset, scopes->scopes, scopes->count,
-						      sizeof(*scopes->scopes), compare_offset)
-					    : NULL;
+	dwarf_scope scope = find(scopes, die->addr);
 	const char *name;
 
-	if (scope)
-		return dwarf_scope_path(scopes, (dwarf_scope)(scope - scopes->scopes));
+	if (scope != DWARF_SCOPE_NONE)
+		return dwarf_scope_path(scopes, scope);
 	/* Base types and pointers stand at the top and carry their whole name. */
 	name = dwarf_diename(die);
 	return strdup(name ? name : anonymous);

@@ -15,11 +15,8 @@ struct dwarf_scopes;
 typedef uint32_t dwarf_scope;
 #define DWARF_SCOPE_NONE UINT32_MAX
 
-/*
- * Returns an empty set for dwarf, which must outlive it, or NULL when memory ran
- * out.
- */
-struct dwarf_scopes *dwarf_scopes_new(Dwarf *dwarf);
+/* Returns an empty set, or NULL when memory ran out. It refers to the DIEs it is given. */
+struct dwarf_scopes *dwarf_scopes_new(void);
 void dwarf_scopes_free(struct dwarf_scopes *scopes);
 
 /*
@@ -28,6 +25,12 @@ void dwarf_scopes_free(struct dwarf_scopes *scopes);
  * Returns DWARF_SCOPE_NONE when memory ran out.
  */
 dwarf_scope dwarf_scopes_add(struct dwarf_scopes *scopes, Dwarf_Die *die, dwarf_scope parent);
+
+/*
+ * The tree is done: from now on there may be asked for paths. Returns 0, or -1 when
+ * memory ran out.
+ */
+int dwarf_scopes_finish(struct dwarf_scopes *scopes);
 
 /*
  * Full name of the type die in the compiler's words, `app::{impl#0}::get::{async_fn_env#0}`.

@@ -59,6 +59,38 @@ static bool has_symbols(Elf *elf)
 	return false;
 }
 
+#ifndef ELFCOMPRESS_ZSTD
+#define ELFCOMPRESS_ZSTD 2 /* gABI; elfutils 0.188 does not name it */
+#endif
+
+/* Is a section compressed in a way that this libelf may not know? */
+static bool has_zstd(Elf *elf)
+{
+	Elf_Scn *section = NULL;
+
+	while ((section = elf_nextscn(elf, section))) {
+		GElf_Chdr header;
+
+		if (gelf_getchdr(section, &header) && header.ch_type == ELFCOMPRESS_ZSTD)
+			return true;
+	}
+	return false;
+}
+
+static void explain_no_dwarf(const struct image *image)
+{
+	if (has_zstd(image->elf))
+		message_error(
+			"%s: its debug information is compressed with zstd, which this libdw "
+			"cannot read; `objcopy --decompress-debug-sections` helps",
+			image->path);
+	else
+		message_error(
+			"%s: no debug information%s; build it with `-g` (cargo: `debug = 2`) "
+			"or install its separate debug file",
+			image->path, has_symbols(image->elf) ? "" : " and no symbols");
+}
+
 int image_open(struct image *image, const char *path, const char *name)
 {
 	static const Dwfl_Callbacks callbacks = {
@@ -108,10 +140,7 @@ int image_open(struct image *image, const char *path, const char *name)
 	read_build_id(image, module);
 	image->dwarf = dwfl_module_getdwarf(module, &bias);
 	if (!image->dwarf) {
-		message_error(
-			"%s: no debug information%s; build it with `-g` (cargo: `debug = 2`) "
-			"or install its separate debug file",
-			path, has_symbols(image->elf) ? "" : " and no symbols");
+		explain_no_dwarf(image);
 		return -1;
 	}
 	return 0;

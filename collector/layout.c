@@ -96,9 +96,18 @@ static bool discriminant(Dwarf_Die *variant_part, uint64_t *offset, uint64_t *wi
 	       unsigned_attribute(&type, DW_AT_byte_size, width);
 }
 
-static char *copy_or_null(const char *text)
+char *layout_decl_file(Dwarf_Die *die)
 {
-	return text ? strdup(text) : NULL;
+	Dwarf_Files *files;
+	const char *file;
+	Dwarf_Die unit;
+	size_t count;
+
+	/* dwarf_decl_file aborts where a unit's table of files cannot be read. */
+	if (!dwarf_diecu(die, &unit, NULL, NULL) || dwarf_getsrcfiles(&unit, &files, &count))
+		return NULL;
+	file = dwarf_decl_file(die);
+	return file ? strdup(file) : NULL;
 }
 
 static unsigned decl_line(Dwarf_Die *die)
@@ -124,7 +133,7 @@ static int add_await_point(struct future_type *type, uint64_t state, Dwarf_Die *
 	point = &points[type->await_point_count++];
 	*point = (struct await_point){
 		.state = (unsigned)state,
-		.file = copy_or_null(dwarf_decl_file(variant_member)),
+		.file = layout_decl_file(variant_member),
 		.line = decl_line(variant_member),
 	};
 	if (layout_type_of(variant_member, &suspend) &&
@@ -168,7 +177,7 @@ int layout_describe(struct future_type *type, Dwarf_Die *die, const struct dwarf
 			continue;
 		if (state == 0 && !type->file) {
 			/* Unresumed carries the place of the whole async fn or block. */
-			type->file = copy_or_null(dwarf_decl_file(&member));
+			type->file = layout_decl_file(&member);
 			type->line = decl_line(&member);
 		}
 		if (state >= FIRST_SUSPEND_STATE &&

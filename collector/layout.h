@@ -22,6 +22,9 @@ bool layout_child(Dwarf_Die *die, int tag, const char *name, Dwarf_Die *child);
  */
 bool layout_polled_type(Dwarf_Die *pin, Dwarf_Die *polled);
 
+/* The file in which die is declared, malloc'd, or NULL if that is not known. */
+char *layout_decl_file(Dwarf_Die *die);
+
 /* The kind that the compiler's name of a future type tells. */
 enum future_kind layout_future_kind(const char *name);
 

@@ -30,7 +30,7 @@ struct candidate {
 
 /* Live inlined copies of one subprogram. */
 struct inlined_copies {
-	Dwarf_Off origin;  /* the abstract instance */
+	void *origin;      /* bytes of the abstract instance's DIE */
 	unsigned count;    /* live copies */
 	UT_hash_handle hh; /* keyed by origin */
 };
@@ -52,6 +52,9 @@ struct finder {
 	struct inlined_copies *inlined;  /* owned */
 	struct type_index *type_indexes; /* owned */
 	struct poll_sites *sites;        /* the result */
+	bool has_rust;                   /* a unit was compiled by rustc */
+	bool untyped;                    /* a poll function has no parameters */
+	bool split_missing;              /* a unit's split part was not found */
 	bool out_of_memory;
 };
 
@@ -83,23 +86,21 @@ static void count_inlined(struct finder *finder, Dwarf_Die *die)
 {
 	Dwarf_Attribute attribute;
 	Dwarf_Die origin;
-	Dwarf_Off offset;
 	Dwarf_Addr entry;
 	struct inlined_copies *copies;
 
 	if (!dwarf_attr(die, DW_AT_abstract_origin, &attribute) ||
 	    !dwarf_formref_die(&attribute, &origin) || !is_live(finder, die, &entry))
 		return;
-	offset = dwarf_dieoffset(&origin);
-	HASH_FIND(hh, finder->inlined, &offset, sizeof(offset), copies);
+	HASH_FIND_PTR(finder->inlined, &origin.addr, copies);
 	if (!copies) {
 		copies = calloc(1, sizeof(*copies));
 		if (!copies) {
 			finder->out_of_memory = true;
 			return;
 		}
-		copies->origin = offset;
-		HASH_ADD(hh, finder->inlined, origin, sizeof(copies->origin), copies);
+		copies->origin = origin.addr;
+		HASH_ADD_PTR(finder->inlined, origin, copies);
 	}
 	copies->count++;
 }
@@ -209,8 +210,8 @@ static void visit(struct finder *finder, Dwarf_Die *parent, dwarf_scope scope)
 		case DW_TAG_subprogram:
 			visit_function(finder, &die, scope);
 			break;
-		case DW_TAG_namespace:
 		case DW_TAG_structure_type:
+		case DW_TAG_namespace:
 		case DW_TAG_union_type:
 		case DW_TAG_enumeration_type:
 			inner = dwarf_scopes_add(finder->scopes, &die, scope);
@@ -256,8 +257,8 @@ static ssize_t intern_type(struct finder *finder, Dwarf_Die *die, Dwarf_Die *pol
 	HASH_ADD_KEYPTR(hh, finder->type_indexes, raw, strlen(raw), known);
 	if (!type->name || layout_describe(type, die, finder->scopes, finder->names))
 		finder->out_of_memory = true;
-	if (!type->file && dwarf_decl_file(poll)) {
-		type->file = strdup(dwarf_decl_file(poll));
+	if (!type->file) {
+		type->file = layout_decl_file(poll);
 		type->line = dwarf_decl_line(poll, &line) ? 0 : (unsigned)line;
 	}
 	return (ssize_t)known->index;
@@ -344,7 +345,6 @@ static void consider(struct finder *finder, Dwarf_Die *die)
 	bool is_resume = is_resume_name(dwarf_diename(die));
 	struct poll_site site = {.is_resume = is_resume};
 	struct inlined_copies *copies;
-	Dwarf_Off offset = dwarf_dieoffset(die);
 	struct poll_site *grown;
 	Dwarf_Attribute attribute;
 	const char *linkage_name;
@@ -358,16 +358,20 @@ static void consider(struct finder *finder, Dwarf_Die *die)
 	bool has_context = false;
 	ssize_t type;
 
-	HASH_FIND(hh, finder->inlined, &offset, sizeof(offset), copies);
+	HASH_FIND_PTR(finder->inlined, &die->addr, copies);
 	if (!copies && !code_range(finder, die, &site))
 		return;
+	/* With line tables only, functions have no parameters and no types. */
+	if (!layout_child(die, DW_TAG_formal_parameter, NULL, &self)) {
+		finder->untyped = true;
+		return;
+	}
 	if (!layout_type_of(die, &returned))
 		return;
 	type_name = dwarf_diename(&returned);
 	if (!type_name || strncmp(type_name, "Poll<", 5) != 0)
 		return;
-	if (!layout_child(die, DW_TAG_formal_parameter, NULL, &self) ||
-	    !layout_type_of(&self, &pin) || !layout_polled_type(&pin, &polled))
+	if (!layout_type_of(&self, &pin) || !layout_polled_type(&pin, &polled))
 		return;
 	context = self;
 	if (is_resume) {
@@ -468,20 +472,70 @@ static void finder_free(struct finder *finder)
 	type_names_free(finder->names);
 }
 
+/* Why there may be no site where a program has some. */
+static void explain_none(const struct finder *finder)
+{
+	const char *path = finder->image->path;
+
+	if (finder->split_missing)
+		message_error(
+			"%s: its debug information is split off into .dwo or .dwp files that "
+			"libdw cannot find or read; build with split-debuginfo off",
+			path);
+	else if (finder->has_rust && finder->untyped)
+		message_error(
+			"%s: its debug information has no types (`debug = 1` or line tables "
+			"only); build it with `debug = 2`",
+			path);
+	else
+		message_error("%s: no async code in it: no function polls a future; name the "
+			      "program that does with --exe",
+			      path);
+}
+
+/* Was this unit compiled by rustc? */
+static bool is_rust(Dwarf_Die *unit)
+{
+	Dwarf_Attribute attribute;
+	Dwarf_Word language;
+
+	return dwarf_attr(unit, DW_AT_language, &attribute) &&
+	       dwarf_formudata(&attribute, &language) == 0 && language == DW_LANG_Rust;
+}
+
+/* Visit every unit; of a split one the part that its skeleton leads to. */
+static void visit_units(struct finder *finder)
+{
+	Dwarf_CU *unit = NULL;
+	uint8_t type;
+	Dwarf_Die die;
+	Dwarf_Die split;
+
+	while (!finder->out_of_memory && dwarf_get_units(finder->image->dwarf, unit, &unit,
+							 NULL, &type, &die, &split) == 0) {
+		Dwarf_Die *whole = split.addr ? &split : &die;
+
+		if (type == DW_UT_skeleton && !split.addr) {
+			finder->split_missing = true;
+			continue;
+		}
+		finder->has_rust |= is_rust(whole);
+		visit(finder, whole, DWARF_SCOPE_NONE);
+	}
+	if (!finder->out_of_memory && dwarf_scopes_finish(finder->scopes))
+		finder->out_of_memory = true;
+}
+
 int poll_sites_find(const struct image *image, struct poll_sites *sites)
 {
 	struct finder finder = {.image = image, .sites = sites};
-	Dwarf_CU *unit = NULL;
-	Dwarf_Die unit_die;
 	int status = -1;
 
 	*sites = (struct poll_sites){.image = image};
-	finder.scopes = dwarf_scopes_new(image->dwarf);
+	finder.scopes = dwarf_scopes_new();
 	finder.names = type_names_new();
 	finder.out_of_memory = !finder.scopes || !finder.names;
-	while (!finder.out_of_memory &&
-	       dwarf_get_units(image->dwarf, unit, &unit, NULL, NULL, &unit_die, NULL) == 0)
-		visit(&finder, &unit_die, DWARF_SCOPE_NONE);
+	visit_units(&finder);
 	for (size_t i = 0; i < finder.candidate_count && !finder.out_of_memory; i++)
 		consider(&finder, &finder.candidates[i].die);
 	if (finder.out_of_memory) {
@@ -490,9 +544,7 @@ int poll_sites_find(const struct image *image, struct poll_sites *sites)
 	}
 	finish_sites(sites);
 	if (!sites->site_count) {
-		message_error("%s: no async code in it: no function polls a future; name the "
-			      "program that does with --exe",
-			      image->path);
+		explain_none(&finder);
 		goto out;
 	}
 	status = 0;

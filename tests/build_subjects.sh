@@ -40,5 +40,43 @@ for profile in debug release; do
     build_server "$out" $profile
 done
 
+# variant NAME FLAG...: seed.rs by both compilers as variant-NAME-RUSTC.
+variant() {
+    local name=$1 version
+    shift
+    for version in 1.63 1.96; do
+        [ "$name" != unpacked ] || [ $version = 1.96 ] || continue # unstable before 1.65
+        up_to_date "$out/variant-$name-$version" ||
+            (cd "$source" && rustc_of $version --edition 2021 --crate-name seed -g "$@" \
+                -o "$out/variant-$name-$version" seed.rs)
+    done
+}
+variant O1 -C opt-level=1
+variant O2 -C opt-level=2
+variant O3 -C opt-level=3
+variant Os -C opt-level=s
+variant Oz -C opt-level=z
+variant fat_lto -C opt-level=3 -C lto=fat -C codegen-units=1
+variant thin_lto -C opt-level=3 -C lto=thin
+variant abort -C opt-level=3 -C panic=abort
+variant static -C target-feature=+crt-static
+variant v0 -C symbol-mangling-version=v0
+variant v0_O3 -C opt-level=3 -C symbol-mangling-version=v0
+variant unpacked -C split-debuginfo=unpacked
+variant line_tables -C debuginfo=1
+
+# Debug information elsewhere or compressed, from the debug builds.
+for version in 1.63 1.96; do
+    debug=$out/seed-$version-debug
+    up_to_date "$out/variant-debuglink-$version" && continue
+    for packed in zlib zlib-gnu zstd; do
+        objcopy --compress-debug-sections=$packed "$debug" "$out/variant-$packed-$version"
+    done
+    objcopy --only-keep-debug "$debug" "$out/debuglink-$version.debug"
+    strip -o "$out/variant-debuglink-$version" "$debug"
+    (cd "$out" && objcopy --add-gnu-debuglink=debuglink-$version.debug \
+        "variant-debuglink-$version")
+done
+
 cc -g -o "$out/plain-c" "$source/plain.c"
 strip -o "$out/seed-stripped" "$out/seed-1.96-release"
