@@ -19,6 +19,8 @@ static const struct {
 	{"ret", offsetof(struct trap, return_address), sizeof(uint64_t)},
 	{"waker_data", offsetof(struct trap, waker_data), sizeof(uint64_t)},
 	{"waker_vtable", offsetof(struct trap, waker_vtable), sizeof(uint64_t)},
+	{"direct_data", offsetof(struct trap, direct_data), sizeof(uint64_t)},
+	{"direct_vtable", offsetof(struct trap, direct_vtable), sizeof(uint64_t)},
 	{"result", offsetof(struct trap, result), sizeof(uint64_t)},
 };
 

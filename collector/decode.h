@@ -18,7 +18,9 @@ struct trap {
 	uint64_t return_address;
 	uint64_t waker_data;
 	uint64_t waker_vtable;
-	uint64_t result; /* exit only */
+	uint64_t direct_data;   /* the waker's words if the register holds no Context but */
+	uint64_t direct_vtable; /* the Waker itself: LLVM passes what is used of an argument */
+	uint64_t result;        /* exit only */
 };
 
 struct decoder;

@@ -59,6 +59,23 @@ static bool has_symbols(Elf *elf)
 	return false;
 }
 
+static void find_data(struct image *image)
+{
+	const size_t room = sizeof(image->data_ranges) / sizeof(image->data_ranges[0]);
+	size_t count;
+
+	if (elf_getphdrnum(image->elf, &count))
+		return;
+	for (size_t i = 0; i < count && image->data_range_count < room; i++) {
+		GElf_Phdr segment;
+
+		if (gelf_getphdr(image->elf, (int)i, &segment) && segment.p_type == PT_LOAD &&
+		    !(segment.p_flags & PF_X))
+			image->data_ranges[image->data_range_count++] = (struct image_range){
+				segment.p_vaddr, segment.p_vaddr + segment.p_memsz};
+	}
+}
+
 #ifndef ELFCOMPRESS_ZSTD
 #define ELFCOMPRESS_ZSTD 2 /* gABI; elfutils 0.188 does not name it */
 #endif
@@ -138,6 +155,7 @@ int image_open(struct image *image, const char *path, const char *name)
 		return -1;
 	}
 	read_build_id(image, module);
+	find_data(image);
 	image->dwarf = dwfl_module_getdwarf(module, &bias);
 	if (!image->dwarf) {
 		explain_no_dwarf(image);
@@ -175,5 +193,14 @@ bool image_file_offset(const struct image *image, uint64_t address, uint64_t *of
 		*offset = segment.p_offset + (address - segment.p_vaddr);
 		return *offset < image->size;
 	}
+	return false;
+}
+
+bool image_has_data(const struct image *image, uint64_t address)
+{
+	for (size_t i = 0; i < image->data_range_count; i++)
+		if (address >= image->data_ranges[i].start &&
+		    address < image->data_ranges[i].end)
+			return true;
 	return false;
 }

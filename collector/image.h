@@ -10,15 +10,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Virtual addresses of a segment of data, as linked. */
+struct image_range {
+	uint64_t start;
+	uint64_t end;
+};
+
 struct image {
-	char *path;          /* as given; owned */
-	int fd;              /* of the file; owned */
-	Elf *elf;            /* owned */
-	const uint8_t *data; /* the whole file; lives as long as elf */
-	size_t size;         /* of data, bytes */
-	Dwfl *dwfl;          /* owned */
-	Dwarf *dwarf;        /* owned by dwfl */
-	char build_id[65];   /* lower case hexadecimal; "" if there is none */
+	char *path;                        /* as given; owned */
+	int fd;                            /* of the file; owned */
+	Elf *elf;                          /* owned */
+	const uint8_t *data;               /* the whole file; lives as long as elf */
+	size_t size;                       /* of data, bytes */
+	Dwfl *dwfl;                        /* owned */
+	Dwarf *dwarf;                      /* owned by dwfl */
+	char build_id[65];                 /* lower case hexadecimal; "" if there is none */
+	struct image_range data_ranges[8]; /* segments that are not code */
+	size_t data_range_count;
 };
 
 /*
@@ -35,5 +43,8 @@ void image_close(struct image *image);
  * segment. Returns false if it does not.
  */
 bool image_file_offset(const struct image *image, uint64_t address, uint64_t *offset);
+
+/* Does the virtual address lie in a segment that is not code? */
+bool image_has_data(const struct image *image, uint64_t address);
 
 #endif

@@ -55,8 +55,9 @@ const char *insn_register_name(int dwarf_register);
 /* DWARF number of integer argument register `index` (0 first), or -1. */
 int insn_argument_register(unsigned index);
 
-/* tracefs names of the stack pointer and the first result register. */
+/* tracefs names of the stack pointer and the result registers. */
 extern const char *const insn_stack_pointer;
 extern const char *const insn_result_register;
+extern const char *const insn_second_result_register;
 
 #endif

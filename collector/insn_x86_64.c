@@ -10,6 +10,7 @@
 const unsigned insn_elf_machine = EM_X86_64;
 const char *const insn_stack_pointer = "sp";
 const char *const insn_result_register = "ax";
+const char *const insn_second_result_register = "dx";
 
 /* DWARF register numbers of the System V x86-64 psABI, figure 3.36. */
 static const struct {

@@ -73,11 +73,19 @@ enum future_kind layout_future_kind(const char *name)
 static bool unsigned_attribute(Dwarf_Die *die, unsigned name, uint64_t *value)
 {
 	Dwarf_Attribute attribute;
+	Dwarf_Block block;
 	Dwarf_Word word;
 
-	if (!dwarf_attr(die, name, &attribute) || dwarf_formudata(&attribute, &word))
+	if (!dwarf_attr(die, name, &attribute))
 		return false;
-	*value = word;
+	if (dwarf_formudata(&attribute, &word) == 0) {
+		*value = word;
+		return true;
+	}
+	/* Of a value of 16 bytes, which is a block, the lower half. */
+	if (dwarf_formblock(&attribute, &block) || block.length < sizeof(*value))
+		return false;
+	memcpy(value, block.data, sizeof(*value));
 	return true;
 }
 
@@ -201,9 +209,11 @@ struct poll_result layout_poll_result(Dwarf_Die *poll, bool in_memory)
 
 	if (!layout_child(poll, DW_TAG_variant_part, NULL, &part) ||
 	    !discriminant(&part, &offset, &width) ||
-	    (width != 1 && width != 2 && width != 4 && width != 8) ||
+	    (width != 1 && width != 2 && width != 4 && width != 8 && width != 16) ||
 	    !layout_child(&part, DW_TAG_variant, NULL, &variant))
 		return result;
+	if (width == 16)
+		width = 8; /* the lower half tells */
 	do {
 		const char *name;
 		uint64_t value;
@@ -225,10 +235,15 @@ struct poll_result layout_poll_result(Dwarf_Die *poll, bool in_memory)
 	} while (dwarf_siblingof(&variant, &variant) == 0);
 	if (!has_pending && !has_ready)
 		return result;
-	/* In registers, a discriminant behind the first word may be in another one. */
-	if (!in_memory && offset != 0)
+	/* Inside the first eight bytes it may be in the first register or the second. */
+	if (in_memory)
+		result.place = RESULT_IN_MEMORY;
+	else if (offset == 0)
+		result.place = RESULT_IN_REGISTER;
+	else if (offset == 8)
+		result.place = RESULT_IN_SECOND_REGISTER;
+	else
 		return result;
-	result.place = in_memory ? RESULT_IN_MEMORY : RESULT_IN_REGISTER;
 	result.offset = (unsigned)offset;
 	result.width = (unsigned)width;
 	result.value_is_pending = has_pending;

@@ -42,8 +42,9 @@ struct future_type {
 /* How an exit tells Ready from Pending. */
 enum result_place {
 	RESULT_UNKNOWN,
-	RESULT_IN_REGISTER, /* in rax (offset 0 to 7) */
-	RESULT_IN_MEMORY,   /* at offset bytes from the address that rax holds */
+	RESULT_IN_REGISTER,        /* the first one: the discriminant is at offset 0 */
+	RESULT_IN_SECOND_REGISTER, /* at offset 8 */
+	RESULT_IN_MEMORY, /* at offset bytes from the address that the first one holds */
 };
 
 struct poll_result {

@@ -173,7 +173,8 @@ static int fetch_at_entry(struct probe *probe, const struct poll_sites *image)
 	const char *context = insn_register_name(site->context_register);
 	const struct waker_layout *waker = &image->waker;
 	char self_fetch[128] = "self=\\0:x64 state=\\0:u8";
-	char waker_fetch[128] = "waker_data=\\0:x64 waker_vtable=\\0:x64";
+	char waker_fetch[192] = "waker_data=\\0:x64 waker_vtable=\\0:x64 direct_data=\\0:x64 "
+				"direct_vtable=\\0:x64";
 
 	if (self && poll_site_has_state(site, type))
 		snprintf(self_fetch, sizeof(self_fetch), "self=%%%s:x64 state=+%d(%%%s):u8",
@@ -182,9 +183,11 @@ static int fetch_at_entry(struct probe *probe, const struct poll_sites *image)
 		snprintf(self_fetch, sizeof(self_fetch), "self=%%%s:x64 state=\\0:u8", self);
 	if (context && waker->known)
 		snprintf(waker_fetch, sizeof(waker_fetch),
-			 "waker_data=+%u(+%u(%%%s)):x64 waker_vtable=+%u(+%u(%%%s)):x64",
+			 "waker_data=+%u(+%u(%%%s)):x64 waker_vtable=+%u(+%u(%%%s)):x64 "
+			 "direct_data=+%u(%%%s):x64 direct_vtable=+%u(%%%s):x64",
 			 waker->data, waker->in_context, context, waker->vtable,
-			 waker->in_context, context);
+			 waker->in_context, context, waker->data, context, waker->vtable,
+			 context);
 	return asprintf(&probe->fetch,
 			"id=\\%" PRIu32 ":u32 sp=%%%s:x64 ret=+0(%%%s):x64 %s %s", probe->id,
 			insn_stack_pointer, insn_stack_pointer, self_fetch, waker_fetch) < 0
@@ -201,8 +204,11 @@ static int fetch_at_exit(struct probe *probe, const struct poll_result *result,
 	if (tail_fetch) {
 		if (tail_fetch[0])
 			snprintf(value, sizeof(value), "%s", tail_fetch);
-	} else if (result->place == RESULT_IN_REGISTER) {
-		snprintf(value, sizeof(value), "%%%s", insn_result_register);
+	} else if (result->place == RESULT_IN_REGISTER ||
+		   result->place == RESULT_IN_SECOND_REGISTER) {
+		snprintf(value, sizeof(value), "%%%s",
+			 result->place == RESULT_IN_REGISTER ? insn_result_register
+							     : insn_second_result_register);
 		bits = result->width * 8;
 	} else if (result->place == RESULT_IN_MEMORY) {
 		snprintf(value, sizeof(value), "+%u(%%%s)", result->offset,

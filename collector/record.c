@@ -39,6 +39,29 @@ struct recorder {
 	uint64_t undecoded; /* records that were of no event of ours */
 };
 
+/*
+ * Which of the two readings of the waker is right? The vtable of a waker is data of
+ * the program; read through a level too many it is one of its functions.
+ */
+static void choose_waker(const struct recorder *recorder, struct trap *trap)
+{
+	const struct probe_plan *plan = recorder->plan;
+	const struct probe *probe;
+	const struct image *image;
+	uint64_t bias;
+
+	if (!trap->direct_vtable || trap->probe_id == 0 || trap->probe_id > plan->probe_count)
+		return;
+	probe = &plan->probes[trap->probe_id - 1];
+	image = plan->images[probe->image].image;
+	bias = trap->address - probe->address;
+	if (image_has_data(image, trap->waker_vtable - bias) ||
+	    !image_has_data(image, trap->direct_vtable - bias))
+		return;
+	trap->waker_data = trap->direct_data;
+	trap->waker_vtable = trap->direct_vtable;
+}
+
 static int take_sample(void *context, const struct perf_stamp *stamp, const void *data,
 		       size_t size)
 {
@@ -49,6 +72,7 @@ static int take_sample(void *context, const struct perf_stamp *stamp, const void
 		recorder->undecoded++;
 		return 0;
 	}
+	choose_waker(recorder, &trap);
 	return store_add_trap(recorder->store, stamp, &trap);
 }
 
