@@ -14,11 +14,14 @@ extern const unsigned insn_elf_machine;
 
 /* One way out of a function. */
 struct insn_exit {
-	uint64_t address;      /* virtual address of the instruction to probe */
-	bool tail_call;        /* a jump out of the function, else a return */
-	uint64_t target;       /* of a tail call, virtual address; 0: known only when it runs */
-	char target_fetch[32]; /* then: tracefs expression that reads it at the jump; "": none
-				*/
+	uint64_t address; /* virtual address of the instruction to probe */
+	bool tail_call;   /* a jump out of the function, else a return */
+	uint64_t target;  /* of a tail call, virtual address; 0: known only when it runs */
+	/* then: the tracefs expression that reads it at the jump; "": none */
+	char target_fetch[32];
+	/* of a return; see insn_find_results and insn_find_second_results */
+	int result_register;  /* DWARF number; -1: not known */
+	unsigned stack_above; /* bytes that are popped between this and the return */
 };
 
 /*
@@ -30,6 +33,23 @@ struct insn_exit {
  */
 int insn_find_exits(const uint8_t *code, size_t size, uint64_t address,
 		    struct insn_exit **exits, size_t *count);
+
+/*
+ * For a function that returns its result through memory, whose address it gets in the
+ * first argument register: fill in what the exits that insn_find_exits found in the
+ * same code can read it by. Optimised code need not return that address, as the
+ * calling convention would have it; an exit is then moved to where it is still held.
+ */
+void insn_find_results(const uint8_t *code, size_t size, uint64_t address,
+		       struct insn_exit *exits, size_t count);
+
+/*
+ * For a function whose result is told by the second result register: fill in that
+ * register as result_register of those exits that are seen to set it. Optimised code
+ * need not: LLVM takes away what no caller uses, and the rest moves to the first.
+ */
+void insn_find_second_results(const uint8_t *code, size_t size, uint64_t address,
+			      struct insn_exit *exits, size_t count);
 
 /*
  * Where a uprobe that shall see the entry of the function code[0..size) can be: bytes
@@ -55,9 +75,8 @@ const char *insn_register_name(int dwarf_register);
 /* DWARF number of integer argument register `index` (0 first), or -1. */
 int insn_argument_register(unsigned index);
 
-/* tracefs names of the stack pointer and the result registers. */
+/* tracefs names of the stack pointer and the first result register. */
 extern const char *const insn_stack_pointer;
 extern const char *const insn_result_register;
-extern const char *const insn_second_result_register;
 
 #endif

@@ -1,6 +1,7 @@
 #include "insn.h"
 
-#include <Zydis/Zydis.h>
+#include "insn_x86_64.h"
+
 #include <elf.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,7 +11,6 @@
 const unsigned insn_elf_machine = EM_X86_64;
 const char *const insn_stack_pointer = "sp";
 const char *const insn_result_register = "ax";
-const char *const insn_second_result_register = "dx";
 
 /* DWARF register numbers of the System V x86-64 psABI, figure 3.36. */
 static const struct {
@@ -25,7 +25,8 @@ static const struct {
 	{"r15", ZYDIS_REGISTER_R15},
 };
 
-#define REGISTER_COUNT ((int)(sizeof(registers) / sizeof(registers[0])))
+_Static_assert(sizeof(registers) / sizeof(registers[0]) == REGISTER_COUNT,
+	       "one row a register");
 
 const char *insn_register_name(int dwarf_register)
 {
@@ -41,7 +42,7 @@ int insn_argument_register(unsigned index)
 	return index < sizeof(arguments) / sizeof(arguments[0]) ? arguments[index] : -1;
 }
 
-static int dwarf_register(ZydisRegister reg)
+int x86_dwarf_register(ZydisRegister reg)
 {
 	ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
 
@@ -51,13 +52,7 @@ static int dwarf_register(ZydisRegister reg)
 	return -1;
 }
 
-/* One decoded instruction. */
-struct decoded {
-	ZydisDecodedInstruction insn;
-	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-};
-
-static bool decode(const uint8_t *code, size_t size, struct decoded *decoded)
+bool x86_decode(const uint8_t *code, size_t size, struct decoded *decoded)
 {
 	ZydisDecoder decoder;
 
@@ -71,7 +66,7 @@ static bool decode(const uint8_t *code, size_t size, struct decoded *decoded)
  * opcodes (is_prefix_bad and good_insns_64 in arch/x86/kernel/uprobes.c), and in a
  * mapping made later without a word: the probe just never fires.
  */
-static bool can_probe(const struct decoded *decoded)
+bool x86_can_probe(const struct decoded *decoded)
 {
 	ZydisInstructionAttributes refused =
 		ZYDIS_ATTRIB_HAS_LOCK | ZYDIS_ATTRIB_HAS_SEGMENT_CS |
@@ -130,7 +125,7 @@ static void describe_target(const struct decoded *jump, char *fetch, size_t size
 	int64_t displacement;
 
 	if (target->type == ZYDIS_OPERAND_TYPE_REGISTER) {
-		base = insn_register_name(dwarf_register(target->reg.value));
+		base = insn_register_name(x86_dwarf_register(target->reg.value));
 		if (base)
 			snprintf(fetch, size, "%%%s", base);
 		return;
@@ -144,7 +139,7 @@ static void describe_target(const struct decoded *jump, char *fetch, size_t size
 		base = "ip";
 		displacement += jump->insn.length;
 	} else {
-		base = insn_register_name(dwarf_register(target->mem.base));
+		base = insn_register_name(x86_dwarf_register(target->mem.base));
 	}
 	if (base)
 		snprintf(fetch, size, "%+" PRId64 "(%%%s)", displacement, base);
@@ -160,9 +155,9 @@ int insn_find_exits(const uint8_t *code, size_t size, uint64_t address,
 	*exits = NULL;
 	*count = 0;
 	for (size_t i = 0; i < size; i += current.insn.length, before = current) {
-		struct insn_exit way_out = {.address = address + i};
+		struct insn_exit way_out = {.address = address + i, .result_register = -1};
 
-		if (!decode(code + i, size - i, &current))
+		if (!x86_decode(code + i, size - i, &current))
 			goto fail;
 		if (current.insn.mnemonic != ZYDIS_MNEMONIC_RET) {
 			if (current.insn.meta.category != ZYDIS_CATEGORY_UNCOND_BR &&
@@ -185,7 +180,7 @@ int insn_find_exits(const uint8_t *code, size_t size, uint64_t address,
 			}
 			way_out.tail_call = true;
 		}
-		if (!can_probe(&current))
+		if (!x86_can_probe(&current))
 			goto fail;
 		if (*count == room) {
 			struct insn_exit *grown;
@@ -229,7 +224,7 @@ static bool changes(const struct decoded *decoded, const int *keep, size_t keep_
 		if (operand->type != ZYDIS_OPERAND_TYPE_REGISTER ||
 		    !(operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
 			continue;
-		reg = dwarf_register(operand->reg.value);
+		reg = x86_dwarf_register(operand->reg.value);
 		if (reg >= 0 && registers[reg].zydis == ZYDIS_REGISTER_RSP)
 			return true;
 		for (size_t j = 0; j < keep_count; j++)
@@ -247,7 +242,7 @@ static bool is_jumped_to(const uint8_t *code, size_t size, size_t last)
 	for (size_t i = 0; i < size; i += current.insn.length) {
 		uint64_t target;
 
-		if (!decode(code + i, size - i, &current))
+		if (!x86_decode(code + i, size - i, &current))
 			return true;
 		if (current.insn.meta.category != ZYDIS_CATEGORY_UNCOND_BR &&
 		    current.insn.meta.category != ZYDIS_CATEGORY_COND_BR)
@@ -268,9 +263,9 @@ int insn_entry_probe(const uint8_t *code, size_t size, const int *keep, size_t k
 	struct decoded current;
 
 	for (size_t i = 0; i < size && i <= FARTHEST; i += current.insn.length) {
-		if (!decode(code + i, size - i, &current))
+		if (!x86_decode(code + i, size - i, &current))
 			return -1;
-		if (can_probe(&current))
+		if (x86_can_probe(&current))
 			return i && is_jumped_to(code, size, i) ? -1 : (int)i;
 		if (is_branch(&current) || changes(&current, keep, keep_count))
 			return -1;
@@ -311,7 +306,7 @@ static int operand_held(const struct prologue *prologue, const ZydisDecodedOpera
 		return spilled(prologue, operand->mem.disp.value);
 	if (operand->type != ZYDIS_OPERAND_TYPE_REGISTER || operand->size != 64)
 		return -1;
-	reg = dwarf_register(operand->reg.value);
+	reg = x86_dwarf_register(operand->reg.value);
 	return reg < 0 ? -1 : prologue->held[reg];
 }
 
@@ -321,7 +316,7 @@ static int operand_held(const struct prologue *prologue, const ZydisDecodedOpera
  */
 static bool is_stack_probe(const uint8_t *code, size_t size, struct decoded *next)
 {
-	return decode(code, size, next) && next->insn.mnemonic == ZYDIS_MNEMONIC_SUB &&
+	return x86_decode(code, size, next) && next->insn.mnemonic == ZYDIS_MNEMONIC_SUB &&
 	       next->operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
 	       next->operands[0].reg.value == ZYDIS_REGISTER_RSP &&
 	       next->operands[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
@@ -345,7 +340,7 @@ int insn_register_stored(const uint8_t *code, size_t size, bool frame_is_sp, int
 		int held;
 		int reg;
 
-		if (!decode(code + i, size - i, &current))
+		if (!x86_decode(code + i, size - i, &current))
 			return -1;
 		if (current.insn.mnemonic == ZYDIS_MNEMONIC_CALL) {
 			i += current.insn.length;
@@ -366,8 +361,9 @@ int insn_register_stored(const uint8_t *code, size_t size, bool frame_is_sp, int
 			prologue.spills[prologue.spill_count].slot = to->mem.disp.value;
 			prologue.spills[prologue.spill_count++].held = held;
 		}
-		reg = to->type == ZYDIS_OPERAND_TYPE_REGISTER ? dwarf_register(to->reg.value)
-							      : -1;
+		reg = to->type == ZYDIS_OPERAND_TYPE_REGISTER
+			      ? x86_dwarf_register(to->reg.value)
+			      : -1;
 		if (reg >= 0)
 			prologue.held[reg] = held;
 	}

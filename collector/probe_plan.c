@@ -196,23 +196,26 @@ static int fetch_at_entry(struct probe *probe, const struct poll_sites *image)
 }
 
 static int fetch_at_exit(struct probe *probe, const struct poll_result *result,
-			 const char *tail_fetch)
+			 const struct insn_exit *way_out)
 {
 	char value[64] = "\\0";
 	unsigned bits = 64;
 
-	if (tail_fetch) {
-		if (tail_fetch[0])
-			snprintf(value, sizeof(value), "%s", tail_fetch);
-	} else if (result->place == RESULT_IN_REGISTER ||
-		   result->place == RESULT_IN_SECOND_REGISTER) {
-		snprintf(value, sizeof(value), "%%%s",
-			 result->place == RESULT_IN_REGISTER ? insn_result_register
-							     : insn_second_result_register);
+	if (way_out->tail_call) {
+		if (way_out->target_fetch[0])
+			snprintf(value, sizeof(value), "%s", way_out->target_fetch);
+	} else if (result->place == RESULT_IN_REGISTER) {
+		snprintf(value, sizeof(value), "%%%s", insn_result_register);
+		bits = result->width * 8;
+	} else if (result->place == RESULT_IN_SECOND_REGISTER) {
+		if (probe->result_known)
+			snprintf(value, sizeof(value), "%%%s",
+				 insn_register_name(way_out->result_register));
 		bits = result->width * 8;
 	} else if (result->place == RESULT_IN_MEMORY) {
-		snprintf(value, sizeof(value), "+%u(%%%s)", result->offset,
-			 insn_result_register);
+		if (probe->result_known)
+			snprintf(value, sizeof(value), "+%u(%%%s)", result->offset,
+				 insn_register_name(way_out->result_register));
 		bits = result->width * 8;
 	}
 	return asprintf(&probe->fetch, "id=\\%" PRIu32 ":u32 sp=%%%s:x64 result=%s:u%u",
@@ -254,7 +257,11 @@ static int plan_exit(struct probe_plan *plan, const struct insn_exit *way_out,
 	probe->entry_id = entry_id;
 	probe->has_tail_target = way_out->target != 0;
 	probe->tail_target = way_out->target;
-	return fetch_at_exit(probe, result, way_out->tail_call ? way_out->target_fetch : NULL);
+	probe->stack_above = way_out->stack_above;
+	probe->result_known =
+		!way_out->tail_call && result->place != RESULT_UNKNOWN &&
+		(result->place == RESULT_IN_REGISTER || way_out->result_register >= 0);
+	return fetch_at_exit(probe, result, way_out);
 }
 
 static int plan_site(struct probe_plan *plan, size_t image, size_t index, enum plan_exits exits)
@@ -287,6 +294,10 @@ static int plan_site(struct probe_plan *plan, size_t image, size_t index, enum p
 		return 0;
 	if (insn_find_exits(code, size, site->address, &ways_out, &count))
 		return 0;
+	if (site->result.place == RESULT_IN_MEMORY)
+		insn_find_results(code, size, site->address, ways_out, count);
+	if (site->result.place == RESULT_IN_SECOND_REGISTER)
+		insn_find_second_results(code, size, site->address, ways_out, count);
 	entry->exits = true;
 	entry_id = entry->id;
 	if (count == 1 && ways_out->address == site->address && ways_out->target) {

@@ -52,6 +52,8 @@ struct probe {
 	bool exits;           /* entry: every exit of the function is probed */
 	bool has_tail_target; /* tail; entry that is itself a tail call */
 	uint64_t tail_target; /* virtual address as linked */
+	bool result_known;    /* exit: the trap reads the discriminant of the result */
+	unsigned stack_above; /* exit: bytes that are popped between it and the return */
 	char *fetch;          /* fetch arguments in tracefs syntax; owned */
 };
 

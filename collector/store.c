@@ -295,8 +295,6 @@ static int write_image(struct store *store, const struct image *image, size_t in
 
 static void bind_result(sqlite3_stmt *insert, const struct poll_result *result)
 {
-	if (result->place == RESULT_UNKNOWN)
-		return;
 	sqlite3_bind_text(insert, 13, result->value_is_pending ? "pending" : "ready", -1,
 			  SQLITE_STATIC);
 	sqlite3_bind_int64(insert, 14, (sqlite3_int64)result->value);
@@ -326,11 +324,12 @@ static int write_probe(struct store *store, const struct probe *probe,
 	sqlite3_bind_int(insert, 11,
 			 is_entry && site->context_register >= 0 && sites->waker.known);
 	sqlite3_bind_int(insert, 12, probe->exits);
-	if (probe->kind == PROBE_EXIT)
+	if (probe->result_known)
 		bind_result(insert, &site->result);
 	if (probe->has_tail_target)
 		sqlite3_bind_int64(insert, 15, (sqlite3_int64)probe->tail_target);
 	sqlite3_bind_int64(insert, 16, (sqlite3_int64)site->address);
+	sqlite3_bind_int64(insert, 17, probe->stack_above);
 	return step(store, INSERT_PROBE);
 }
 

@@ -35,7 +35,8 @@ SELECT since_ns, time_ns FROM lost;
 
 -- name: replay_input
 -- What is replayed, in the order of time.
-SELECT e.id, e.time_ns, e.pid, e.tid, e.address - p.address + p.function_address, e.sp, e.self, e.state, e.result,
+SELECT e.id, e.time_ns, e.pid, e.tid, e.address - p.address + p.function_address,
+    e.sp + p.stack_above, e.self, e.state, e.result,
     p.kind, p.entry_id, p.future_type_id, p.self_known, p.state_known, p.exits,
     p.result_is, p.result_value, p.tail_address, p.function_address, t.size_bytes,
     -- A worker thread of tokio runs its tasks inside the poll of a blocking task.

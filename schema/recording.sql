@@ -66,6 +66,8 @@ CREATE TABLE probe (
     -- result_is NULL: the result of this function is not known.
     result_is TEXT CHECK (result_is IN ('pending', 'ready')),
     result_value INTEGER,
+    stack_above INTEGER NOT NULL, -- exit: bytes popped between it and the return; event.sp
+                                  -- is that much lower than at the entry
     -- tail: virtual address as linked of the jump's target; NULL: event.result has
     -- it, as the program's own address. entry: not NULL if the function is just
     -- this jump.
@@ -82,8 +84,8 @@ CREATE TABLE event (
     probe_id INTEGER NOT NULL REFERENCES probe (id),
     address INTEGER NOT NULL, -- of the trap, in the process (probe.address plus where
                             -- the image lies)
-    sp INTEGER NOT NULL,    -- stack pointer with the return address on top: equal for
-                            -- both ends of one call
+    sp INTEGER NOT NULL,    -- stack pointer; plus probe.stack_above it is equal for both
+                            -- ends of one call, with the return address on top
     self INTEGER,           -- entry: address of the polled future
     state INTEGER,          -- entry: the coroutine's state before this poll
     return_address INTEGER, -- entry: where the call came from
@@ -148,8 +150,8 @@ INSERT INTO await_point (future_type_id, state, file, line, awaitee) VALUES (?, 
 -- name: insert_probe
 INSERT INTO probe (id, image_id, future_type_id, kind, entry_id, file_offset, address, symbol,
     state_known, self_known, waker_known, exits, result_is, result_value, tail_address,
-    function_address)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    function_address, stack_above)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_event
 INSERT INTO event (time_ns, cpu, pid, tid, probe_id, address, sp, self, state, return_address,

@@ -5,7 +5,7 @@ load helpers
 
 # The program prints the address of each polled future and counts its polls in the
 # waker's data pointer: what the traps read must be the same, poll by poll.
-registers() {
+registers() { # SUBJECT "TYPES WHOSE RESULT IS NOT KNOWN"
     record "$1"
     nothing_lost
     grep '^self' out | cut -f 2,3 >expected
@@ -20,25 +20,30 @@ registers() {
             JOIN future_type t ON t.id = p.future_type_id
             WHERE p.kind = 'entry' AND t.name GLOB 'registers::[a-z]*')
         WHERE waker_data <> number")"
-    same "types whose result was not told" "" "$(sql t.db "
-        SELECT name FROM poll_count WHERE name GLOB 'registers::[a-z]*'
-        AND (ready <> 1 OR pending <> 1) AND futures > 0" | xargs)"
+    same "types whose result was told wrong" "" "$(sql t.db "
+        SELECT name FROM poll_count WHERE name GLOB 'registers::[a-z]*' AND polls > 0
+        AND (ready > 1 OR pending > 1)" | xargs)"
+    # What optimised code may not tell is not guessed: NULL.
+    same "types whose result was not told" "$2" "$(sql t.db "
+        SELECT name FROM poll_count WHERE name GLOB 'registers::[a-z]*' AND polls > 0
+        AND (ready <> 1 OR pending <> 1)" | xargs)"
 }
 
 @test "self, waker and result of every shape of poll, rustc 1.63, debug" {
-    registers registers-1.63-debug
+    registers registers-1.63-debug ""
 }
 
 @test "self, waker and result of every shape of poll, rustc 1.63, release" {
-    registers registers-1.63-release
+    registers registers-1.63-release ""
 }
 
 @test "self, waker and result of every shape of poll, rustc 1.96, debug" {
-    registers registers-1.96-debug
+    registers registers-1.96-debug ""
 }
 
 @test "self, waker and result of every shape of poll, rustc 1.96, release" {
-    registers registers-1.96-release
+    # LLVM drops the half of the result that nobody uses.
+    registers registers-1.96-release registers::duration
 }
 
 @test "names and places are those of the source" {

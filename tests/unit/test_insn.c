@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-enum { BASE = 0x1000, RSI = 4, RDI = 5 };
+enum { BASE = 0x1000, RAX = 0, RBX = 3, RSI = 4, RDI = 5 };
 
 static struct insn_exit only_exit(const uint8_t *code, size_t size)
 {
@@ -175,6 +175,82 @@ static void a_stack_probe_is_passed_another_call_is_not(void **state)
 	assert_int_equal(insn_register_stored(call, sizeof(call), true, 0x48), -1);
 }
 
+/* The one exit of a function that returns through memory. */
+static struct insn_exit result_exit(const uint8_t *code, size_t size)
+{
+	struct insn_exit *exits;
+	struct insn_exit first;
+	size_t count;
+
+	assert_int_equal(insn_find_exits(code, size, BASE, &exits, &count), 0);
+	assert_int_equal(count, 1);
+	insn_find_results(code, size, BASE, exits, count);
+	first = exits[0];
+	free(exits);
+	return first;
+}
+
+static void a_result_address_that_is_returned_is_read_at_the_return(void **state)
+{
+	/* push %rbx; mov %rdi,%rbx; call +0; mov %rbx,%rax; pop %rbx; ret */
+	static const uint8_t code[] = {0x53, 0x48, 0x89, 0xfb, 0xe8, 0,    0,
+				       0,    0,    0x48, 0x89, 0xd8, 0x5b, 0xc3};
+	struct insn_exit way_out = result_exit(code, sizeof(code));
+
+	(void)state;
+	assert_int_equal(way_out.address, BASE + 13);
+	assert_int_equal(way_out.result_register, RAX);
+	assert_int_equal(way_out.stack_above, 0);
+}
+
+static void one_that_is_not_is_read_before_the_epilogue(void **state)
+{
+	/* push %rbx; sub $0x20,%rsp; mov %rdi,%rbx; call +0; mov %rax,(%rbx);
+	 * add $0x20,%rsp; pop %rbx; ret */
+	static const uint8_t code[] = {0x53, 0x48, 0x83, 0xec, 0x20, 0x48, 0x89, 0xfb,
+				       0xe8, 0,    0,    0,    0,    0x48, 0x89, 0x03,
+				       0x48, 0x83, 0xc4, 0x20, 0x5b, 0xc3};
+	struct insn_exit way_out = result_exit(code, sizeof(code));
+
+	(void)state;
+	assert_int_equal(way_out.address, BASE + 16);
+	assert_int_equal(way_out.result_register, RBX);
+	assert_int_equal(way_out.stack_above, 0x28);
+}
+
+static void one_that_stays_in_its_register_is_read_there(void **state)
+{
+	/* movq $1,(%rdi); ret */
+	static const uint8_t code[] = {0x48, 0xc7, 0x07, 0x01, 0, 0, 0, 0xc3};
+	struct insn_exit way_out = result_exit(code, sizeof(code));
+
+	(void)state;
+	assert_int_equal(way_out.address, BASE + 7);
+	assert_int_equal(way_out.result_register, RDI);
+}
+
+static void one_that_was_lost_is_not_known(void **state)
+{
+	/* push %rbx; mov %rdi,%rbx; call +0; xor %ebx,%ebx; mov %rbx,%rax; pop %rbx; ret */
+	static const uint8_t code[] = {0x53, 0x48, 0x89, 0xfb, 0xe8, 0,    0,    0,
+				       0,    0x31, 0xdb, 0x48, 0x89, 0xd8, 0x5b, 0xc3};
+
+	(void)state;
+	assert_int_equal(result_exit(code, sizeof(code)).result_register, -1);
+}
+
+static void an_unoptimised_function_returns_its_spilled_argument(void **state)
+{
+	/* sub $0x28,%rsp; mov %rdi,0x10(%rsp); call +0; mov 0x10(%rsp),%rax;
+	 * add $0x28,%rsp; ret */
+	static const uint8_t code[] = {0x48, 0x83, 0xec, 0x28, 0x48, 0x89, 0x7c, 0x24,
+				       0x10, 0xe8, 0,    0,    0,    0,    0x48, 0x8b,
+				       0x44, 0x24, 0x10, 0x48, 0x83, 0xc4, 0x28, 0xc3};
+
+	(void)state;
+	assert_int_equal(result_exit(code, sizeof(code)).result_register, RAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +263,11 @@ int main(void)
 		cmocka_unit_test(the_entry_is_the_first_instruction_if_it_can_be),
 		cmocka_unit_test(the_entry_slides_behind_a_locked_instruction),
 		cmocka_unit_test(the_entry_does_not_slide_into_a_loop_or_over_what_is_read),
+		cmocka_unit_test(a_result_address_that_is_returned_is_read_at_the_return),
+		cmocka_unit_test(one_that_is_not_is_read_before_the_epilogue),
+		cmocka_unit_test(one_that_stays_in_its_register_is_read_there),
+		cmocka_unit_test(one_that_was_lost_is_not_known),
+		cmocka_unit_test(an_unoptimised_function_returns_its_spilled_argument),
 		cmocka_unit_test(a_store_of_the_prologue_tells_the_register),
 		cmocka_unit_test(a_value_is_followed_through_moves_and_spills),
 		cmocka_unit_test(a_stack_probe_is_passed_another_call_is_not),

@@ -23,14 +23,14 @@ static const char probes[] =
 	"(1, 1, 'outer', 'async_fn', 64, 0, 1), (2, 1, 'inner', 'future', 8, 0, 1),"
 	"(3, 1, 'tokio::runtime::blocking::task::BlockingTask<x>', 'future', 8, 0, 1);"
 	"INSERT INTO probe (id, image_id, future_type_id, kind, entry_id, file_offset, "
-	"address, function_address,"
+	"address, function_address, stack_above,"
 	" state_known, self_known, waker_known, exits, result_is, result_value, tail_address)"
-	" VALUES (1, 1, 1, 'entry', 1, 0, 1000, 1000, 1, 1, 0, 1, NULL, NULL, NULL),"
-	" (2, 1, 1, 'exit', 1, 0, 1010, 1010, 0, 0, 0, 0, 'pending', 1, NULL),"
-	" (3, 1, 2, 'entry', 3, 0, 2000, 2000, 0, 1, 0, 1, NULL, NULL, NULL),"
-	" (4, 1, 2, 'exit', 3, 0, 2010, 2010, 0, 0, 0, 0, 'pending', 1, NULL),"
-	" (5, 1, 1, 'tail', 1, 0, 1020, 1020, 0, 0, 0, 0, NULL, NULL, 2000),"
-	" (6, 1, 3, 'entry', 6, 0, 3000, 3000, 0, 1, 0, 1, NULL, NULL, NULL);";
+	" VALUES (1, 1, 1, 'entry', 1, 0, 1000, 1000, 0, 1, 1, 0, 1, NULL, NULL, NULL),"
+	" (2, 1, 1, 'exit', 1, 0, 1010, 1010, 0, 0, 0, 0, 0, 'pending', 1, NULL),"
+	" (3, 1, 2, 'entry', 3, 0, 2000, 2000, 0, 0, 1, 0, 1, NULL, NULL, NULL),"
+	" (4, 1, 2, 'exit', 3, 0, 2010, 2010, 0, 0, 0, 0, 0, 'pending', 1, NULL),"
+	" (5, 1, 1, 'tail', 1, 0, 1020, 1020, 0, 0, 0, 0, 0, NULL, NULL, 2000),"
+	" (6, 1, 3, 'entry', 6, 0, 3000, 3000, 0, 0, 1, 0, 1, NULL, NULL, NULL);";
 
 static int make(void **state)
 {
