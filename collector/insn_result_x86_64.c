@@ -7,21 +7,14 @@
 /* Registers that a call may change, by DWARF number: rax rdx rcx rsi rdi r8 to r11. */
 static const uint32_t caller_saved = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 4 | 1 << 5 | 0xf << 8;
 
-/* A place in the frame. */
-struct slot {
-	int base; /* DWARF number: rsp or rbp; -1: none */
-	int64_t offset;
-};
-
 /* What an instruction does, as far as it matters here. */
 struct step {
-	size_t at;         /* bytes from the start of the function */
-	uint32_t writes;   /* a bit for each register it changes */
-	int from;          /* of a 64-bit move: the register read, or -1 */
-	int to;            /* of a 64-bit move: the register written, or -1 */
-	struct slot load;  /* of a 64-bit move from the frame */
-	struct slot store; /* of a store to the frame */
-	unsigned pops;     /* bytes that a pop or `add rsp` takes off the stack; 0: neither */
+	size_t at;       /* bytes from the start of the function */
+	uint32_t writes; /* a bit for each register it changes */
+	uint32_t reads;  /* a bit for each register it uses */
+	int from;        /* of a 64-bit move: the register read, or -1 */
+	int to;          /* of a 64-bit move: the register written, or -1 */
+	unsigned pops;   /* bytes that a pop or `add rsp` takes off the stack; 0: neither */
 	bool is_call;
 	bool is_branch; /* a jump or return */
 	bool is_target; /* of a jump */
@@ -33,25 +26,18 @@ struct steps {
 	size_t count;
 };
 
-static struct slot slot_of(const ZydisDecodedOperand *operand)
-{
-	struct slot slot = {.base = -1};
-	int base;
-
-	if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY ||
-	    operand->mem.index != ZYDIS_REGISTER_NONE)
-		return slot;
-	base = x86_dwarf_register(operand->mem.base);
-	if (base == REGISTER_RSP || base == REGISTER_RBP)
-		slot = (struct slot){base, operand->mem.disp.value};
-	return slot;
-}
-
 static int whole_register(const ZydisDecodedOperand *operand)
 {
 	return operand->type == ZYDIS_OPERAND_TYPE_REGISTER && operand->size == 64
 		       ? x86_dwarf_register(operand->reg.value)
 		       : -1;
+}
+
+static uint32_t register_bit(ZydisRegister reg)
+{
+	int number = x86_dwarf_register(reg);
+
+	return number < 0 ? 0 : 1U << number;
 }
 
 static struct step step_of(const struct decoded *decoded, size_t at)
@@ -61,8 +47,6 @@ static struct step step_of(const struct decoded *decoded, size_t at)
 		.at = at,
 		.from = -1,
 		.to = -1,
-		.load.base = -1,
-		.store.base = -1,
 		.is_call = decoded->insn.meta.category == ZYDIS_CATEGORY_CALL,
 		.is_branch = decoded->insn.meta.category == ZYDIS_CATEGORY_UNCOND_BR ||
 			     decoded->insn.meta.category == ZYDIS_CATEGORY_COND_BR ||
@@ -75,20 +59,21 @@ static struct step step_of(const struct decoded *decoded, size_t at)
 				  ? x86_dwarf_register(operands[i].reg.value)
 				  : -1;
 
+		if (operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
+			step.reads |= register_bit(operands[i].mem.base) |
+				      register_bit(operands[i].mem.index);
+		if (reg >= 0 && operands[i].actions & ZYDIS_OPERAND_ACTION_MASK_READ)
+			step.reads |= 1U << reg;
 		if (!(operands[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
 			continue;
 		if (reg >= 0)
 			step.writes |= 1U << reg;
-		if (operands[i].visibility != ZYDIS_OPERAND_VISIBILITY_HIDDEN)
-			step.store = slot_of(&operands[i]);
 	}
 	if (step.is_call)
 		step.writes |= caller_saved;
 	if (decoded->insn.mnemonic == ZYDIS_MNEMONIC_MOV) {
 		step.from = whole_register(&operands[1]);
 		step.to = whole_register(&operands[0]);
-		if (step.to >= 0 && operands[1].size == 64)
-			step.load = slot_of(&operands[1]);
 	}
 	if (decoded->insn.mnemonic == ZYDIS_MNEMONIC_POP)
 		step.pops = 8;
@@ -155,7 +140,6 @@ static bool read_steps(struct steps *steps, const uint8_t *code, size_t size)
 struct keeper {
 	int argument; /* the register it came in, if that never changes; else -1 */
 	int holder;   /* a register that holds it from the prologue to the epilogue; or -1 */
-	struct slot slot; /* a place in the frame that does */
 };
 
 /* Does anything but step `except`, and pops in the epilogue, change the register? */
@@ -168,24 +152,11 @@ static bool changes(const struct steps *steps, int reg, size_t except)
 	return false;
 }
 
-static bool is_same_slot(struct slot a, struct slot b)
-{
-	return a.base >= 0 && a.base == b.base && a.offset == b.offset;
-}
-
-static bool is_stored_again(const struct steps *steps, struct slot slot, size_t except)
-{
-	for (size_t i = 0; i < steps->count; i++)
-		if (i != except && is_same_slot(steps->steps[i].store, slot))
-			return true;
-	return false;
-}
-
 static struct keeper find_keeper(const struct steps *steps)
 {
 	int argument = insn_argument_register(0);
 	uint32_t held = 1U << argument;
-	struct keeper keeper = {.argument = -1, .holder = -1, .slot.base = -1};
+	struct keeper keeper = {.argument = -1, .holder = -1};
 
 	if (!changes(steps, argument, steps->count))
 		keeper.argument = argument;
@@ -196,14 +167,9 @@ static struct keeper find_keeper(const struct steps *steps)
 
 		if (step->is_branch || step->is_call)
 			break;
-		/* Slots are told by the stack pointer as it is behind the prologue. */
-		if (step->writes & 1U << REGISTER_RSP)
-			keeper.slot.base = -1;
 		if (copies && step->to >= 0 && !(caller_saved & 1U << step->to) &&
 		    !changes(steps, step->to, i))
 			keeper.holder = step->to;
-		if (copies && step->store.base >= 0 && !is_stored_again(steps, step->store, i))
-			keeper.slot = step->store;
 		held &= ~step->writes;
 		if (copies && step->to >= 0)
 			held |= 1U << step->to;
@@ -211,19 +177,22 @@ static struct keeper find_keeper(const struct steps *steps)
 	return keeper;
 }
 
-/* Does the return at step `end` give the address in rax, as the convention has it? */
-static bool is_returned(const struct steps *steps, const struct keeper *keeper, size_t end)
+/*
+ * Does the return at step `end` give the address in rax, as the convention has it? It
+ * does if rax is set just before and then not used: nobody sets it for nothing, and a
+ * function whose result is in memory has nothing else to return.
+ */
+static bool is_returned(const struct steps *steps, size_t end)
 {
 	for (size_t i = end; i-- > 0 && !steps->steps[i + 1].is_target;) {
 		const struct step *step = &steps->steps[i];
 
 		if (step->is_branch || step->is_call)
 			return false;
-		if (step->writes & 1U << REGISTER_RAX)
-			return step->to == REGISTER_RAX &&
-			       ((step->from >= 0 && (step->from == keeper->holder ||
-						     step->from == keeper->argument)) ||
-				is_same_slot(step->load, keeper->slot));
+		if (step->writes >> REGISTER_RAX & 1)
+			return step->to == REGISTER_RAX;
+		if (step->reads >> REGISTER_RAX & 1)
+			return false;
 	}
 	return false;
 }
@@ -262,7 +231,7 @@ void insn_find_results(const uint8_t *code, size_t size, uint64_t address,
 
 			if (exits[i].tail_call || end == steps.count)
 				continue;
-			if (is_returned(&steps, &keeper, end))
+			if (is_returned(&steps, end))
 				exits[i].result_register = REGISTER_RAX;
 			else if (keeper.argument >= 0)
 				exits[i].result_register = keeper.argument;

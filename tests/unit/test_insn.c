@@ -231,9 +231,9 @@ static void one_that_stays_in_its_register_is_read_there(void **state)
 
 static void one_that_was_lost_is_not_known(void **state)
 {
-	/* push %rbx; mov %rdi,%rbx; call +0; xor %ebx,%ebx; mov %rbx,%rax; pop %rbx; ret */
+	/* push %rbx; mov %rdi,%rbx; call +0; xor %ebx,%ebx; mov %rax,(%rcx); pop %rbx; ret */
 	static const uint8_t code[] = {0x53, 0x48, 0x89, 0xfb, 0xe8, 0,    0,    0,
-				       0,    0x31, 0xdb, 0x48, 0x89, 0xd8, 0x5b, 0xc3};
+				       0,    0x31, 0xdb, 0x48, 0x89, 0x01, 0x5b, 0xc3};
 
 	(void)state;
 	assert_int_equal(result_exit(code, sizeof(code)).result_register, -1);
