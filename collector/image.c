@@ -103,9 +103,9 @@ static void explain_no_dwarf(const struct image *image)
 			image->path);
 	else
 		message_error(
-			"%s: no debug information%s; build it with `-g` (cargo: `debug = 2`) "
-			"or install its separate debug file",
-			image->path, has_symbols(image->elf) ? "" : " and no symbols");
+			"%s: no debug information and no symbols; build it with `-g` (cargo: "
+			"`debug = 2`, `strip = false`) or install its separate debug file",
+			image->path);
 }
 
 int image_open(struct image *image, const char *path, const char *name)
@@ -157,7 +157,7 @@ int image_open(struct image *image, const char *path, const char *name)
 	read_build_id(image, module);
 	find_data(image);
 	image->dwarf = dwfl_module_getdwarf(module, &bias);
-	if (!image->dwarf) {
+	if (!image->dwarf && (has_zstd(image->elf) || !has_symbols(image->elf))) {
 		explain_no_dwarf(image);
 		return -1;
 	}

@@ -17,14 +17,14 @@ struct image_range {
 };
 
 struct image {
-	char *path;                        /* as given; owned */
-	int fd;                            /* of the file; owned */
-	Elf *elf;                          /* owned */
-	const uint8_t *data;               /* the whole file; lives as long as elf */
-	size_t size;                       /* of data, bytes */
-	Dwfl *dwfl;                        /* owned */
-	Dwarf *dwarf;                      /* owned by dwfl */
-	char build_id[65];                 /* lower case hexadecimal; "" if there is none */
+	char *path;          /* as given; owned */
+	int fd;              /* of the file; owned */
+	Elf *elf;            /* owned */
+	const uint8_t *data; /* the whole file; lives as long as elf */
+	size_t size;         /* of data, bytes */
+	Dwfl *dwfl;          /* owned */
+	Dwarf *dwarf;        /* owned by dwfl; NULL: none, but there are symbols */
+	char build_id[65];   /* lower case hexadecimal; "" if there is none */
 	struct image_range data_ranges[8]; /* segments that are not code */
 	size_t data_range_count;
 };
@@ -32,8 +32,8 @@ struct image {
 /*
  * Open the program or shared library at path, known to the user by name (NULL: by
  * its path). Returns 0, or -1 after one line
- * on stderr if it is not an ELF file that this build can trace or has no debug
- * information. image_close releases it in both cases.
+ * on stderr if it is not an ELF file that this build can trace or has neither debug
+ * information nor symbols. image_close releases it in both cases.
  */
 int image_open(struct image *image, const char *path, const char *name);
 void image_close(struct image *image);

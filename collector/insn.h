@@ -69,6 +69,29 @@ int insn_entry_probe(const uint8_t *code, size_t size, const int *keep, size_t k
  */
 int insn_register_stored(const uint8_t *code, size_t size, bool frame_is_sp, int64_t slot);
 
+/* Where a call or jump leads. */
+struct insn_call {
+	uint64_t target; /* virtual address: of the code, or of the slot that holds its address
+			  */
+	bool through_slot;
+};
+
+/*
+ * Find the calls, and the jumps out, in the function code[0..size) linked at address
+ * whose target the instruction tells. Returns 0 and a malloc'd array in *calls (may be
+ * NULL when *count is 0), or -1 if memory ran out.
+ */
+int insn_find_calls(const uint8_t *code, size_t size, uint64_t address,
+		    struct insn_call **calls, size_t *count);
+
+/*
+ * A coroutine's resume function begins with reading its state, a byte of the future.
+ * Find that in code[0..size): *argument is the DWARF number of the argument register
+ * that the future's address came in, *offset the bytes from there to the state. False
+ * if it does not begin so.
+ */
+bool insn_find_state(const uint8_t *code, size_t size, int *argument, int *offset);
+
 /* Name of a DWARF register as tracefs spells it ("di"), or NULL. */
 const char *insn_register_name(int dwarf_register);
 

@@ -369,3 +369,88 @@ int insn_register_stored(const uint8_t *code, size_t size, bool frame_is_sp, int
 	}
 	return -1;
 }
+
+int insn_find_calls(const uint8_t *code, size_t size, uint64_t address,
+		    struct insn_call **calls, size_t *count)
+{
+	struct decoded current;
+	size_t room = 0;
+
+	*calls = NULL;
+	*count = 0;
+	for (size_t i = 0; i < size && x86_decode(code + i, size - i, &current);
+	     i += current.insn.length) {
+		const ZydisDecodedOperand *target = &current.operands[0];
+		struct insn_call call = {0};
+
+		if (current.insn.meta.category != ZYDIS_CATEGORY_CALL &&
+		    current.insn.meta.category != ZYDIS_CATEGORY_UNCOND_BR)
+			continue;
+		call.through_slot = target->type == ZYDIS_OPERAND_TYPE_MEMORY &&
+				    target->mem.base == ZYDIS_REGISTER_RIP;
+		if ((target->type != ZYDIS_OPERAND_TYPE_IMMEDIATE && !call.through_slot) ||
+		    !ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(&current.insn, target, address + i,
+							   &call.target)) ||
+		    (!call.through_slot && call.target >= address &&
+		     call.target < address + size))
+			continue;
+		if (*count == room) {
+			struct insn_call *grown;
+
+			room = room ? room * 2 : 16;
+			grown = realloc(*calls, room * sizeof(*grown));
+			if (!grown) {
+				free(*calls);
+				*calls = NULL;
+				return -1;
+			}
+			*calls = grown;
+		}
+		(*calls)[(*count)++] = call;
+	}
+	return 0;
+}
+
+bool insn_find_state(const uint8_t *code, size_t size, int *argument, int *offset)
+{
+	int held[REGISTER_COUNT]; /* the argument register whose value each one has, or -1 */
+	struct decoded current;
+
+	for (int reg = 0; reg < REGISTER_COUNT; reg++)
+		held[reg] = reg == insn_argument_register(0) || reg == insn_argument_register(1)
+				    ? reg
+				    : -1;
+	for (size_t i = 0; i < size && x86_decode(code + i, size - i, &current);
+	     i += current.insn.length) {
+		const ZydisDecodedOperand *from = &current.operands[1];
+		bool is_move = current.insn.mnemonic == ZYDIS_MNEMONIC_MOV;
+		int source = -1;
+
+		if (is_branch(&current))
+			return false;
+		if (current.insn.mnemonic == ZYDIS_MNEMONIC_MOVZX && from->size == 8 &&
+		    from->type == ZYDIS_OPERAND_TYPE_MEMORY &&
+		    from->mem.index == ZYDIS_REGISTER_NONE) {
+			int base = x86_dwarf_register(from->mem.base);
+
+			if (base >= 0 && held[base] >= 0 && from->mem.disp.value >= 0) {
+				*argument = held[base];
+				*offset = (int)from->mem.disp.value;
+				return true;
+			}
+		}
+		if (is_move && from->type == ZYDIS_OPERAND_TYPE_REGISTER && from->size == 64)
+			source = x86_dwarf_register(from->reg.value);
+		source = source < 0 ? -1 : held[source];
+		for (int operand = 0; operand < current.insn.operand_count; operand++) {
+			const ZydisDecodedOperand *to = &current.operands[operand];
+			int reg = to->type == ZYDIS_OPERAND_TYPE_REGISTER
+					  ? x86_dwarf_register(to->reg.value)
+					  : -1;
+
+			if (reg >= 0 && to->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
+				held[reg] = is_move ? source : -1;
+		}
+	}
+	return false;
+}

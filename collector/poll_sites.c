@@ -15,6 +15,7 @@
 #include "image.h"
 #include "insn.h"
 #include "layout.h"
+#include "symbol_sites.h"
 #include "asyncrec/message.h"
 #include "type_name.h"
 
@@ -52,7 +53,6 @@ struct finder {
 	struct inlined_copies *inlined;  /* owned */
 	struct type_index *type_indexes; /* owned */
 	struct poll_sites *sites;        /* the result */
-	bool has_rust;                   /* a unit was compiled by rustc */
 	bool untyped;                    /* a poll function has no parameters */
 	bool split_missing;              /* a unit's split part was not found */
 	bool out_of_memory;
@@ -482,25 +482,10 @@ static void explain_none(const struct finder *finder)
 			"%s: its debug information is split off into .dwo or .dwp files that "
 			"libdw cannot find or read; build with split-debuginfo off",
 			path);
-	else if (finder->has_rust && finder->untyped)
-		message_error(
-			"%s: its debug information has no types (`debug = 1` or line tables "
-			"only); build it with `debug = 2`",
-			path);
 	else
 		message_error("%s: no async code in it: no function polls a future; name the "
 			      "program that does with --exe",
 			      path);
-}
-
-/* Was this unit compiled by rustc? */
-static bool is_rust(Dwarf_Die *unit)
-{
-	Dwarf_Attribute attribute;
-	Dwarf_Word language;
-
-	return dwarf_attr(unit, DW_AT_language, &attribute) &&
-	       dwarf_formudata(&attribute, &language) == 0 && language == DW_LANG_Rust;
 }
 
 /* Visit every unit; of a split one the part that its skeleton leads to. */
@@ -519,36 +504,52 @@ static void visit_units(struct finder *finder)
 			finder->split_missing = true;
 			continue;
 		}
-		finder->has_rust |= is_rust(whole);
 		visit(finder, whole, DWARF_SCOPE_NONE);
 	}
 	if (!finder->out_of_memory && dwarf_scopes_finish(finder->scopes))
 		finder->out_of_memory = true;
 }
 
+/* Find the sites that the debug information tells. Returns 0, or -1: no memory. */
+static int find_by_dwarf(struct finder *finder)
+{
+	finder->scopes = dwarf_scopes_new();
+	finder->names = type_names_new();
+	finder->out_of_memory = !finder->scopes || !finder->names;
+	visit_units(finder);
+	for (size_t i = 0; i < finder->candidate_count && !finder->out_of_memory; i++)
+		consider(finder, &finder->candidates[i].die);
+	return finder->out_of_memory ? -1 : 0;
+}
+
 int poll_sites_find(const struct image *image, struct poll_sites *sites)
 {
 	struct finder finder = {.image = image, .sites = sites};
-	int status = -1;
+	int status = 0;
 
 	*sites = (struct poll_sites){.image = image};
-	finder.scopes = dwarf_scopes_new();
-	finder.names = type_names_new();
-	finder.out_of_memory = !finder.scopes || !finder.names;
-	visit_units(&finder);
-	for (size_t i = 0; i < finder.candidate_count && !finder.out_of_memory; i++)
-		consider(&finder, &finder.candidates[i].die);
-	if (finder.out_of_memory) {
-		message_error("%s: reading debug information: out of memory", image->path);
-		goto out;
+	if (image->dwarf)
+		status = find_by_dwarf(&finder);
+	/* `debug = 1` and line tables have functions without types. */
+	if (!status && !sites->site_count && (!image->dwarf || finder.untyped)) {
+		status = symbol_sites_find(image, sites);
+		sites->from_symbols = true;
 	}
-	finish_sites(sites);
-	if (!sites->site_count) {
+	if (status)
+		message_error("%s: finding its poll functions: out of memory", image->path);
+	else
+		finish_sites(sites);
+	if (!status && !sites->site_count) {
 		explain_none(&finder);
-		goto out;
+		status = -1;
 	}
-	status = 0;
-out:
+	if (!status && sites->from_symbols)
+		message_note(
+			"%s: no %s, so futures are told by symbols alone: there are names and "
+			"counts, but no lines, and what was inlined is missing; build it with "
+			"`debug = 2` for more",
+			image->path,
+			image->dwarf ? "types in its debug information" : "debug information");
 	finder_free(&finder);
 	if (status)
 		poll_sites_free(sites);

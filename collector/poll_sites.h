@@ -82,6 +82,7 @@ struct poll_sites {
 	struct poll_site *sites; /* owned, sorted by address */
 	size_t site_count;
 	struct waker_layout waker;
+	bool from_symbols; /* found without debug information: much is not known */
 };
 
 /*

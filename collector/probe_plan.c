@@ -62,7 +62,7 @@ bool probe_plan_has_type(const struct probe_plan *plan, size_t image, size_t typ
 
 bool probe_plan_sees_all(const struct probe_plan *plan, size_t image, size_t type)
 {
-	return probe_plan_has_type(plan, image, type) &&
+	return probe_plan_has_type(plan, image, type) && !plan->images[image].from_symbols &&
 	       !plan->images[image].types[type].inlined &&
 	       !plan->incomplete[type_index(plan, image, type)];
 }

@@ -80,7 +80,7 @@ exact_as() {
     place=/usr/lib/debug/.build-id/${id:0:2}
     mkdir -p "$place"
     strip -o program "$SUBJECTS/seed-1.96-debug"
-    refuses 'debug' "$ASYNCREC" -o t.db ./program
+    refuses 'debug information' "$ASYNCREC" -o t.db ./program
     cp "$SUBJECTS/debuglink-1.96.debug" "$place/${id:2}.debug"
     status=0
     "$ASYNCREC" -l all -o t.db ./program >out 2>err || status=$?
@@ -89,9 +89,52 @@ exact_as() {
     compare debug
 }
 
+# by_symbols PROGRAM: recorded with counts that are lower bounds.
+by_symbols() {
+    local status=0
+    "$ASYNCREC" -l all -o t.db "$1" >out 2>err || status=$?
+    same "exit status" 0 $status || fail "$(cat err)"
+    grep -q 'debug = 2' err
+    same "rows that claim to be exact" 0 "$(sql t.db 'SELECT count(*) FROM poll_count WHERE exact')"
+    same "names of the compiler" 0 \
+        "$(sql t.db "SELECT count(*) FROM poll_count WHERE name LIKE '%{{%' OR name LIKE '%GenFuture%'")"
+}
+
+@test "without debug information: counts by symbols" {
+    strip -g -o program "$SUBJECTS/storm-1.96-debug"
+    by_symbols ./program
+    same "storm::task" "$(truth storm::task 3)"$'\t'"$(truth storm::task 5)" \
+        "$(sql t.db "SELECT polls, pending FROM poll_count WHERE name = 'storm::task'")"
+    same "storm::Yield" "$(truth storm::Yield 3)" \
+        "$(sql t.db "SELECT polls FROM poll_count WHERE name = 'storm::Yield'")"
+    same "polls of storm::Yield outside storm::task" 0 "$(sql t.db "SELECT count(*) FROM await_chain
+        WHERE chain LIKE '%storm::Yield' AND chain <> 'storm::task > storm::Yield'")"
+    strip -g -o program "$SUBJECTS/seed-1.96-debug"
+    by_symbols ./program
+    for name in seed::example seed::sy1 seed::sy2 seed::Pool::get; do
+        same "$name" "$(truth $name 3)" \
+            "$(sql t.db "SELECT polls FROM poll_count WHERE name = '$name'")"
+    done
+}
+
+@test "without debug information, optimised: what has code of its own" {
+    strip -g -o program "$SUBJECTS/storm-1.96-release"
+    by_symbols ./program
+    same "storm::task" "$(truth storm::task 3)" \
+        "$(sql t.db "SELECT polls FROM poll_count WHERE name = 'storm::task'")"
+}
+
+@test "line tables only: counts by symbols" {
+    for version in 1.63 1.96; do
+        by_symbols "$SUBJECTS/variant-line_tables-$version"
+        same "seed::Pend" "$(truth seed::Pend 3)" \
+            "$(sql t.db "SELECT sum(polls) FROM poll_count WHERE name = 'seed::Pend'")"
+    done
+}
+
 @test "what cannot be read is refused with the reason" {
     for version in 1.63 1.96; do
-        refuses 'debug = 2' "$ASYNCREC" -o t.db "$SUBJECTS/variant-line_tables-$version"
         refuses 'compressed with zstd' "$ASYNCREC" -o t.db "$SUBJECTS/variant-zstd-$version"
     done
+    refuses 'no symbols' "$ASYNCREC" -o t.db "$SUBJECTS/seed-stripped"
 }
