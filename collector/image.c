@@ -156,6 +156,7 @@ int image_open(struct image *image, const char *path, const char *name)
 	}
 	read_build_id(image, module);
 	find_data(image);
+	image->module = module;
 	image->dwarf = dwfl_module_getdwarf(module, &bias);
 	if (!image->dwarf && (has_zstd(image->elf) || !has_symbols(image->elf))) {
 		explain_no_dwarf(image);

@@ -23,6 +23,7 @@ struct image {
 	const uint8_t *data; /* the whole file; lives as long as elf */
 	size_t size;         /* of data, bytes */
 	Dwfl *dwfl;          /* owned */
+	Dwfl_Module *module; /* owned by dwfl */
 	Dwarf *dwarf;        /* owned by dwfl; NULL: none, but there are symbols */
 	char build_id[65];   /* lower case hexadecimal; "" if there is none */
 	struct image_range data_ranges[8]; /* segments that are not code */

@@ -8,7 +8,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <libiberty/demangle.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *base_name(const char *path)
@@ -48,6 +50,15 @@ static void print_site(const struct poll_site *site, const struct future_type *t
 		print_await_points(type);
 }
 
+static void print_runner(const struct poll_site *site)
+{
+	char *name = site->symbol ? rust_demangle(site->symbol, 0) : NULL;
+
+	printf("0x%08" PRIx64 " %-13s %-4s %-7s %-7s %s\n", site->offset, "(executor)", "-",
+	       "-", "-", name ? name : "?");
+	free(name);
+}
+
 int list_poll_sites(const struct probe_plan *plan)
 {
 	size_t image = SIZE_MAX;
@@ -64,7 +75,10 @@ int list_poll_sites(const struct probe_plan *plan)
 			printf("%s\n%-10s %-13s %-4s %-7s %-7s %s\n", sites->image->path,
 			       "OFFSET", "KIND", "SELF", "CONTEXT", "INLINED", "FUTURE");
 		}
-		print_site(site, &sites->types[site->type]);
+		if (site->type == POLL_SITE_RUNS_TASKS)
+			print_runner(site);
+		else
+			print_site(site, &sites->types[site->type]);
 	}
 	if (fflush(stdout) || ferror(stdout)) {
 		message_error("--list: cannot write to stdout: %s", strerror(errno));

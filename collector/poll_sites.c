@@ -12,6 +12,7 @@
 #include "poll_sites.h"
 
 #include "dwarf_scope.h"
+#include "executors.h"
 #include "image.h"
 #include "insn.h"
 #include "layout.h"
@@ -436,14 +437,16 @@ static void finish_sites(struct poll_sites *sites)
 		struct poll_site *last = kept ? &sites->sites[kept - 1] : NULL;
 
 		if (last && last->address == site->address) {
-			if (last->type != site->type) {
+			if (last->type != site->type && last->type != POLL_SITE_RUNS_TASKS &&
+			    site->type != POLL_SITE_RUNS_TASKS) {
 				sites->types[last->type].inlined++;
 				sites->types[site->type].inlined++;
 			}
 			free(site->symbol);
 			continue;
 		}
-		sites->types[site->type].physical++;
+		if (site->type != POLL_SITE_RUNS_TASKS)
+			sites->types[site->type].physical++;
 		sites->sites[kept++] = *site;
 	}
 	sites->site_count = kept;
@@ -535,6 +538,8 @@ int poll_sites_find(const struct image *image, struct poll_sites *sites)
 		status = symbol_sites_find(image, sites);
 		sites->from_symbols = true;
 	}
+	if (!status && sites->site_count)
+		status = executors_find(image, sites);
 	if (status)
 		message_error("%s: finding its poll functions: out of memory", image->path);
 	else

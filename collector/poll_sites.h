@@ -55,8 +55,11 @@ struct poll_result {
 	uint64_t value;        /* the discriminant, masked to width */
 };
 
+/* As type of a site: not a poll, but the function in which an executor runs a task. */
+#define POLL_SITE_RUNS_TASKS SIZE_MAX
+
 struct poll_site {
-	size_t type;          /* index into poll_sites.types */
+	size_t type;          /* index into poll_sites.types, or POLL_SITE_RUNS_TASKS */
 	uint64_t address;     /* first byte of the function, virtual address */
 	uint64_t end;         /* first byte behind the function */
 	uint64_t offset;      /* of address in the file, bytes */

@@ -168,7 +168,8 @@ static struct probe *add_probe(struct probe_plan *plan, const char *event_name,
 static int fetch_at_entry(struct probe *probe, const struct poll_sites *image)
 {
 	const struct poll_site *site = &image->sites[probe->site];
-	const struct future_type *type = &image->types[site->type];
+	const struct future_type *type =
+		site->type == POLL_SITE_RUNS_TASKS ? NULL : &image->types[site->type];
 	const char *self = insn_register_name(site->self_register);
 	const char *context = insn_register_name(site->context_register);
 	const struct waker_layout *waker = &image->waker;
@@ -176,7 +177,7 @@ static int fetch_at_entry(struct probe *probe, const struct poll_sites *image)
 	char waker_fetch[192] = "waker_data=\\0:x64 waker_vtable=\\0:x64 direct_data=\\0:x64 "
 				"direct_vtable=\\0:x64";
 
-	if (self && poll_site_has_state(site, type))
+	if (self && type && poll_site_has_state(site, type))
 		snprintf(self_fetch, sizeof(self_fetch), "self=%%%s:x64 state=+%d(%%%s):u8",
 			 self, type->state_offset, self);
 	else if (self)
@@ -278,6 +279,8 @@ static int plan_site(struct probe_plan *plan, size_t image, size_t index, enum p
 	size_t count;
 	int status = 0;
 
+	if (start < 0 && site->type == POLL_SITE_RUNS_TASKS)
+		return 0;
 	if (start < 0) {
 		size_t type = type_index(plan, image, site->type);
 
@@ -322,7 +325,10 @@ int probe_plan_make(struct probe_plan *plan, struct poll_sites *images, size_t i
 	}
 	for (size_t image = 0; image < image_count; image++) {
 		for (size_t i = 0; i < images[image].site_count; i++) {
-			if (!probe_plan_has_type(plan, image, images[image].sites[i].type))
+			size_t type = images[image].sites[i].type;
+
+			if (type != POLL_SITE_RUNS_TASKS &&
+			    !probe_plan_has_type(plan, image, type))
 				continue;
 			if (plan_site(plan, image, i, choice->exits)) {
 				message_error("planning the probes: out of memory");

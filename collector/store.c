@@ -307,19 +307,21 @@ static int write_probe(struct store *store, const struct probe *probe,
 		[PROBE_ENTRY] = "entry", [PROBE_EXIT] = "exit", [PROBE_TAIL] = "tail"};
 	const struct poll_sites *sites = &store->plan->images[probe->image];
 	const struct poll_site *site = &sites->sites[probe->site];
+	const struct future_type *type =
+		site->type == POLL_SITE_RUNS_TASKS ? NULL : &sites->types[site->type];
 	bool is_entry = probe->kind == PROBE_ENTRY;
 	sqlite3_stmt *insert = store->statements[INSERT_PROBE];
 
 	sqlite3_bind_int64(insert, 1, probe->id);
 	sqlite3_bind_int64(insert, 2, (sqlite3_int64)probe->image + 1);
-	sqlite3_bind_int64(insert, 3, first_type_id + (sqlite3_int64)site->type);
+	if (type)
+		sqlite3_bind_int64(insert, 3, first_type_id + (sqlite3_int64)site->type);
 	sqlite3_bind_text(insert, 4, kinds[probe->kind], -1, SQLITE_STATIC);
 	sqlite3_bind_int64(insert, 5, probe->entry_id);
 	sqlite3_bind_int64(insert, 6, (sqlite3_int64)probe->offset);
 	sqlite3_bind_int64(insert, 7, (sqlite3_int64)probe->address);
 	sqlite3_bind_text(insert, 8, site->symbol, -1, SQLITE_STATIC);
-	sqlite3_bind_int(insert, 9,
-			 is_entry && poll_site_has_state(site, &sites->types[site->type]));
+	sqlite3_bind_int(insert, 9, is_entry && type && poll_site_has_state(site, type));
 	sqlite3_bind_int(insert, 10, is_entry && site->self_register >= 0);
 	sqlite3_bind_int(insert, 11,
 			 is_entry && site->context_register >= 0 && sites->waker.known);

@@ -1,5 +1,6 @@
 #include "symbol_sites.h"
 
+#include "functions.h"
 #include "image.h"
 #include "insn.h"
 #include "poll_sites.h"
@@ -9,32 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A function of the symbol table. */
-struct function {
-	uint64_t address;
-	uint64_t size;    /* bytes */
-	const char *name; /* mangled; lives as long as the image */
-};
-
-struct functions {
-	struct function *functions; /* owned; by address, one an address */
-	size_t count;
-};
-
 /* Addresses of code that panics when a coroutine is resumed too late, and of slots
  * (of the global offset table) that hold such an address. */
 struct panics {
 	uint64_t *addresses; /* owned; sorted */
 	size_t count;
 };
-
-static int compare_functions(const void *left, const void *right)
-{
-	const struct function *a = left;
-	const struct function *b = right;
-
-	return a->address < b->address ? -1 : a->address > b->address;
-}
 
 static int compare_addresses(const void *left, const void *right)
 {
@@ -52,41 +33,6 @@ static Elf_Scn *section_of_type(Elf *elf, Elf_Scn *after, uint32_t type, GElf_Sh
 		if (gelf_getshdr(section, header) && header->sh_type == type)
 			return section;
 	return NULL;
-}
-
-static int read_functions(const struct image *image, struct functions *functions)
-{
-	GElf_Shdr header;
-	Elf_Scn *section = section_of_type(image->elf, NULL, SHT_SYMTAB, &header);
-	Elf_Data *data = section ? elf_getdata(section, NULL) : NULL;
-	size_t count = data && header.sh_entsize ? header.sh_size / header.sh_entsize : 0;
-
-	*functions =
-		(struct functions){.functions = calloc(count + 1, sizeof(struct function))};
-	if (!functions->functions)
-		return -1;
-	for (size_t i = 0; i < count; i++) {
-		GElf_Sym symbol;
-		const char *name;
-
-		if (!gelf_getsym(data, (int)i, &symbol) ||
-		    GELF_ST_TYPE(symbol.st_info) != STT_FUNC || symbol.st_shndx == SHN_UNDEF ||
-		    !symbol.st_size)
-			continue;
-		name = elf_strptr(image->elf, header.sh_link, symbol.st_name);
-		if (name)
-			functions->functions[functions->count++] =
-				(struct function){symbol.st_value, symbol.st_size, name};
-	}
-	qsort(functions->functions, functions->count, sizeof(*functions->functions),
-	      compare_functions);
-	count = functions->count;
-	functions->count = 0;
-	for (size_t i = 0; i < count; i++)
-		if (i == 0 ||
-		    functions->functions[i].address != functions->functions[i - 1].address)
-			functions->functions[functions->count++] = functions->functions[i];
-	return 0;
 }
 
 static bool is_panic_name(const char *name)
@@ -134,7 +80,9 @@ static int add_slots(const struct image *image, struct panics *panics)
 				return -1;
 		}
 	}
-	qsort(panics->addresses, panics->count, sizeof(*panics->addresses), compare_addresses);
+	if (panics->count)
+		qsort(panics->addresses, panics->count, sizeof(*panics->addresses),
+		      compare_addresses);
 	return 0;
 }
 
@@ -280,11 +228,11 @@ int symbol_sites_find(const struct image *image, struct poll_sites *sites)
 	struct functions functions;
 	struct panics panics = {0};
 	int status =
-		read_functions(image, &functions) || find_panics(image, &functions, &panics);
+		functions_read(&functions, image) || find_panics(image, &functions, &panics);
 
 	for (size_t i = 0; i < functions.count && !status; i++)
 		status = consider(image, &panics, &functions.functions[i], sites);
-	free(functions.functions);
+	functions_free(&functions);
 	free(panics.addresses);
 	return status ? -1 : 0;
 }

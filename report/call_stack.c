@@ -40,7 +40,7 @@ static void find_place(const struct call_stack *stack, struct poll *poll)
 	for (size_t i = stack->count; i-- > 0;) {
 		struct poll *outer = stack->polls[i];
 
-		if (outer->hosts_tasks)
+		if (outer->runs_tasks)
 			return;
 		if (!poll->parent) {
 			poll->parent = outer;
@@ -75,7 +75,8 @@ int call_stack_enter(struct call_stack *stack, struct poll *poll, uint64_t addre
 		stack->polls = grown;
 		stack->room = room;
 	}
-	find_place(stack, poll);
+	if (!poll->runs_tasks)
+		find_place(stack, poll);
 	stack->polls[stack->count++] = poll;
 	return 0;
 }

@@ -39,7 +39,7 @@ struct poll {
 	bool self_known;
 	bool state_known;
 	bool exits_known; /* every exit of the function is probed */
-	bool hosts_tasks; /* an executor runs inside it */
+	bool runs_tasks;  /* no poll, but an executor's function that runs a task */
 	/* where it stands */
 	int64_t id;             /* set by the caller */
 	struct poll *parent;    /* the poll around it; NULL: an executor made it */

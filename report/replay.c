@@ -32,7 +32,7 @@ enum input_column {
 	IN_TAIL_ADDRESS,
 	IN_LINKED_ADDRESS,
 	IN_SIZE,
-	IN_HOSTS_TASKS,
+	IN_RUNS_TASKS,
 };
 
 /* Columns of replay_columns. */
@@ -132,6 +132,10 @@ static void take_closed(void *context, struct poll *poll)
 {
 	struct replay_cursor *cursor = context;
 
+	if (poll->runs_tasks) {
+		free(poll);
+		return;
+	}
 	/* Left without passing an exit, all exits being probed: it panicked. */
 	if (poll->unwound_ns && !may_be_lost(cursor, poll->start_ns, poll->unwound_ns))
 		poll->result = POLL_PANICKED;
@@ -166,7 +170,6 @@ static void enter(struct replay_cursor *cursor, struct thread *thread)
 		return;
 	}
 	*poll = (struct poll){
-		.id = ++cursor->poll_count,
 		.event_id = sqlite3_column_int64(row, IN_EVENT),
 		.type_id = sqlite3_column_int64(row, IN_TYPE),
 		.pid = sqlite3_column_int64(row, IN_PID),
@@ -180,7 +183,7 @@ static void enter(struct replay_cursor *cursor, struct thread *thread)
 		.self_known = sqlite3_column_int(row, IN_SELF_KNOWN),
 		.state_known = sqlite3_column_int(row, IN_STATE_KNOWN),
 		.exits_known = sqlite3_column_int(row, IN_EXITS),
-		.hosts_tasks = sqlite3_column_int(row, IN_HOSTS_TASKS),
+		.runs_tasks = sqlite3_column_int(row, IN_RUNS_TASKS),
 	};
 	if (call_stack_enter(&thread->stack, poll, address,
 			     (uint64_t)sqlite3_column_int64(row, IN_ADDRESS), take_closed,
@@ -193,6 +196,9 @@ static void enter(struct replay_cursor *cursor, struct thread *thread)
 		call_stack_tail_call(poll, poll->start_ns,
 				     (uint64_t)sqlite3_column_int64(row, IN_TAIL_ADDRESS),
 				     true);
+	if (poll->runs_tasks)
+		return;
+	poll->id = ++cursor->poll_count;
 	if (futures_begin(cursor->futures, poll))
 		cursor->out_of_memory = true;
 }

@@ -48,7 +48,8 @@ CREATE INDEX await_point_state ON await_point (future_type_id, state);
 CREATE TABLE probe (
     id INTEGER PRIMARY KEY,
     image_id INTEGER NOT NULL REFERENCES image (id),
-    future_type_id INTEGER NOT NULL REFERENCES future_type (id),
+    future_type_id INTEGER REFERENCES future_type (id), -- NULL: no poll, but the function
+                            -- in which an executor runs a task
     kind TEXT NOT NULL      -- entry, exit (a return) or tail (a jump to another function,
         CHECK (kind IN ('entry', 'exit', 'tail')), -- which returns in this one's place)
     entry_id INTEGER NOT NULL REFERENCES probe (id), -- the entry of the same function

@@ -40,10 +40,11 @@ attach() {
     start_waiting "$SUBJECTS/storm-1.96-debug" 100000000
     echo >&7
     status=0
-    timeout 30 "$ASYNCREC" -d 0.5 -o t.db -p $traced 2>err || status=$?
+    attach -d 0.5
+    wait $recorder || status=$?
     same "exit status" 0 $status || fail "$(cat err)"
     kill -0 $traced
-    same "probes left" 0 "$(grep -c 'asyncrec_' /sys/kernel/tracing/uprobe_events || true)"
+    same "probes left" 0 "$(grep -c "asyncrec_${recorder}_" /sys/kernel/tracing/uprobe_events || true)"
     same "half a second to one" 1 "$(sql t.db "SELECT
         (SELECT value FROM meta WHERE key = 'end_ns') - (SELECT value FROM meta WHERE key = 'start_ns')
         BETWEEN 500000000 AND 1500000000")"

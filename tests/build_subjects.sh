@@ -6,7 +6,7 @@ set -euo pipefail
 out=$(realpath -m "$1")
 new=$(realpath "$2")/usr
 source=$(realpath "$(dirname "$0")")/subjects
-. "$(dirname "$0")/build_server.sh"
+. "$(dirname "$0")/build_cargo.sh"
 mkdir -p "$out"
 
 rustc_of() { # VERSION ARG...
@@ -34,10 +34,21 @@ for name in seed panics storm registers names; do
     done
 done
 
+# A current rustc as one command, for cargo.
+cat >"$out/rustc-1.96" <<END
+#!/bin/sh
+LD_LIBRARY_PATH=$new/lib/x86_64-linux-gnu exec $new/bin/rustc --sysroot $new "\$@"
+END
+chmod +x "$out/rustc-1.96"
 for profile in debug release; do
-    bin=$out/server-1.63-$profile
-    up_to_date "$bin" && continue
-    build_server "$out" $profile
+    for version in 1.63 1.96; do
+        rustc=/usr/bin/rustc
+        [ $version = 1.63 ] || rustc=$out/rustc-1.96
+        up_to_date "$out/server-$version-$profile" ||
+            build_cargo "$out" "$rustc" $version $profile server server
+        up_to_date "$out/smol_tasks-$version-$profile" ||
+            build_cargo "$out" "$rustc" $version $profile runtimes smol_tasks async_std_tasks
+    done
 done
 
 # variant NAME FLAG...: seed.rs by both compilers as variant-NAME-RUSTC.

@@ -10,7 +10,7 @@ build=${BUILD_DIR:-$source/build}
 install_packages "${build_packages[@]}" rustc cargo librust-tokio-dev librust-hyper-dev
 cmake -S "$source" -B "$build" -D BUILD_TESTING=OFF
 cmake --build "$build" --parallel "$(nproc)"
-. "$source/tests/build_server.sh"
-build_server "$build/demo" debug
+. "$source/tests/build_cargo.sh"
+build_cargo "$build/demo" /usr/bin/rustc 1.63 debug server server
 "$build/asyncrec" -o "$build/demo/trace.db" "$build/demo/server-1.63-debug"
 "$build/asyncreport" "$build/demo/trace.db"

@@ -91,3 +91,9 @@ refuses() {
     grep -q "^asyncrec: " refused.err || fail "stderr: $(cat refused.err)" || return 1
     grep -Eqi -- "$text" refused.err || fail "stderr does not say '$text': $(cat refused.err)"
 }
+
+# with_disk SIZE COMMAND: runs COMMAND with a disk of that size at ./disk.
+with_disk() {
+    mkdir -p disk
+    unshare -m sh -c "mount -t tmpfs -o size=$1 none disk && ( $2 )"
+}

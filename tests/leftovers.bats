@@ -89,3 +89,15 @@ start_recording() {
         "$(sql killed.db "SELECT polls FROM poll_count WHERE name = 'seed::example'")"
     same "files left" "killed.db" "$(ls killed.db* | xargs)"
 }
+
+@test "a disk that fills up ends the recording, not the program" {
+    status=0
+    with_disk 1m "'$ASYNCREC' -l all -o disk/t.db '$SUBJECTS/storm-1.96-debug' 5000 >out 2>err ||
+        { status=\$?; '$ASYNCREPORT' disk/t.db >report; exit \$status; }" || status=$?
+    same "exit status" 125 $status
+    same "lines on stderr" 1 "$(wc -l <err)"
+    grep -q 'full' err
+    same "polls the program made" 40008 "$(truth storm::task 3)"
+    grep -q 'recorder was stopped' report
+    same "probes left" 0 "$(grep -c 'asyncrec_' /sys/kernel/tracing/uprobe_events || true)"
+}

@@ -73,6 +73,53 @@ load helpers
     compare release
 }
 
+@test "server (tokio, hyper), rustc 1.96, debug: counts are the program's own" {
+    record server-1.96-debug
+    compare debug
+}
+
+@test "server (tokio, hyper), rustc 1.96, release: counts are the program's own" {
+    record server-1.96-release
+    compare release
+}
+
+# tasks NAME COUNT POLLS: so many tasks whose name contains NAME, with so many polls.
+tasks() {
+    same "tasks of $1 and their polls" "$2"$'\t'"$3" "$(sql t.db "
+        SELECT count(*), sum(polls) FROM task WHERE name LIKE '%$1%'")"
+}
+
+@test "smol and async-std, debug: counts are the program's own, each task is one" {
+    for version in 1.63 1.96; do
+        record smol_tasks-$version-debug
+        compare debug
+        worker='runtimes::work::worker<smol_tasks::pause, fn() -> smol_tasks::pause>'
+        tasks "spawn::{async_block#0}%$worker" 12 "$(truth "$worker" 3)"
+        record async_std_tasks-$version-debug
+        compare debug
+        worker='runtimes::work::worker<async_std_tasks::pause, fn() -> async_std_tasks::pause>'
+        tasks "spawn::{async_block#0}%$worker" 8 "$(truth "$worker" 3)"
+    done
+}
+
+@test "smol and async-std, release: counts are the program's own" {
+    for version in 1.63 1.96; do
+        record smol_tasks-$version-release
+        compare release
+        record async_std_tasks-$version-release
+        compare release
+    done
+}
+
+@test "tokio: each spawned future is a task, though workers run inside a future" {
+    for subject in server-1.63-debug server-1.96-release; do
+        record $subject
+        tasks server::connection 4 "$(truth server::connection 3)"
+        tasks server::client 4 "$(truth server::client 3)"
+        tasks server::accept 1 "$(truth server::accept 3)"
+    done
+}
+
 @test "the program's output is unchanged and the summary is one line" {
     "$SUBJECTS/seed-1.96-debug" >untraced
     record seed-1.96-debug

@@ -5,7 +5,8 @@ set -euo pipefail
 
 dir=$1
 . "$(dirname "$0")/packages.sh"
-install_packages rustc cargo librust-tokio-dev librust-hyper-dev libllvm22 gcc binutils
+install_packages rustc cargo librust-tokio-dev librust-hyper-dev librust-smol-dev \
+    librust-async-std-dev libllvm22 gcc binutils
 
 works() {
     LD_LIBRARY_PATH=$dir/usr/lib/x86_64-linux-gnu "$dir/usr/bin/rustc" --sysroot "$dir/usr" \
