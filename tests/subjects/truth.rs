@@ -10,7 +10,10 @@
 
 #![allow(dead_code)]
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll};
 
 pub struct Count {
     name: &'static str,
@@ -74,5 +77,27 @@ pub fn suspend(path: &Path) {
     for (count, times) in path {
         count.polls.fetch_add(*times, Relaxed);
         count.pending.fetch_add(*times, Relaxed);
+    }
+}
+
+/// Any future as a leaf: what it awaits inside is not ours to count.
+pub struct Leaf<F> {
+    inner: Pin<Box<F>>,
+    path: &'static Path,
+}
+
+pub fn leaf<F: Future>(inner: F, path: &'static Path) -> Leaf<F> {
+    Leaf { inner: Box::pin(inner), path }
+}
+
+impl<F: Future> Future for Leaf<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let result = self.inner.as_mut().poll(context);
+        if result.is_pending() {
+            suspend(self.path);
+        }
+        result
     }
 }

@@ -6,7 +6,7 @@ pub mod truth;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use truth::{Count, Path};
+use truth::{leaf, Count};
 
 pub static WORKER: Count = Count::new("runtimes::work::worker");
 pub static STEP: Count = Count::new("runtimes::work::step");
@@ -14,24 +14,6 @@ pub static YIELD: Count = Count::new("runtimes::work::Yield");
 
 static AT_STEP: [(&Count, u64); 2] = [(&STEP, 1), (&WORKER, 1)];
 static AT_WORKER: [(&Count, u64); 1] = [(&WORKER, 1)];
-
-/// Any future as a leaf: what it awaits inside is not ours to count.
-pub struct Leaf<F> {
-    inner: Pin<Box<F>>,
-    path: &'static Path,
-}
-
-impl<F: Future> Future for Leaf<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let result = self.inner.as_mut().poll(context);
-        if result.is_pending() {
-            truth::suspend(self.path);
-        }
-        result
-    }
-}
 
 struct Yield {
     left: usize,
@@ -65,7 +47,7 @@ pub async fn worker<F: Future, P: Fn() -> F>(steps: usize, pause: P) -> usize {
     WORKER.begin();
     let mut sum = 0;
     for n in 0..steps {
-        Leaf { inner: Box::pin(pause()), path: &AT_WORKER }.await;
+        leaf(pause(), &AT_WORKER).await;
         sum += step(n).await;
     }
     WORKER.ready();

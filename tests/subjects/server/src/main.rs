@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Sleep;
-use truth::{Count, Path};
+use truth::{leaf, Count};
 
 static CLIENT: Count = Count::new("server::client");
 static ASK: Count = Count::new("server::ask");
@@ -27,28 +27,6 @@ static AT_ASK: [(&Count, u64); 2] = [(&ASK, 1), (&CLIENT, 1)];
 static AT_ACCEPT: [(&Count, u64); 1] = [(&ACCEPT, 1)];
 static AT_CONNECTION: [(&Count, u64); 1] = [(&CONNECTION, 1)];
 static AT_LOOKUP: [(&Count, u64); 2] = [(&LOOKUP, 1), (&HANDLE, 1)];
-
-/// Any future as a leaf: what it awaits inside is not ours to count.
-struct Leaf<F> {
-    inner: Pin<Box<F>>,
-    path: &'static Path,
-}
-
-fn leaf<F: Future>(inner: F, path: &'static Path) -> Leaf<F> {
-    Leaf { inner: Box::pin(inner), path }
-}
-
-impl<F: Future> Future for Leaf<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let result = self.inner.as_mut().poll(context);
-        if result.is_pending() {
-            truth::suspend(self.path);
-        }
-        result
-    }
-}
 
 /// A timer that counts itself.
 struct Sleeping {
