@@ -20,8 +20,6 @@ static const struct {
 } executors[] = {
 	/* tokio 1: fn poll<T, S>(ptr: NonNull<Header>) */
 	{"4task3raw4poll", "tokio::runtime::task::raw::poll", ""},
-	/* tokio before 1.19 */
-	{"runtime4task3raw4poll", "tokio::runtime::task::raw::poll", ""},
 	/* async-task 4 (smol, async-std): unsafe fn run(ptr: *const ()) -> bool */
 	{"async_task3raw", "async_task::raw::RawTask<", ">::run"},
 	{"async_task3raw", "<async_task::raw::RawTask<", ">>::run"},
