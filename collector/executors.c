@@ -1,5 +1,6 @@
 #include "executors.h"
 
+#include "asyncrec/strings.h"
 #include "functions.h"
 #include "image.h"
 #include "poll_sites.h"
@@ -25,18 +26,6 @@ static const struct {
 	{"async_task3raw", "<async_task::raw::RawTask<", ">>::run"},
 };
 
-static bool begins_with(const char *text, const char *begin)
-{
-	return strncmp(text, begin, strlen(begin)) == 0;
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-	size_t length = strlen(text);
-
-	return length >= strlen(end) && strcmp(text + length - strlen(end), end) == 0;
-}
-
 static bool runs_tasks(const struct function *function)
 {
 	bool found = false;
@@ -49,12 +38,12 @@ static bool runs_tasks(const struct function *function)
 			continue;
 		if (!name)
 			name = rust_demangle(function->name, 0);
-		if (!name || !begins_with(name, executors[i].begin))
+		if (!name || !starts_with(name, executors[i].begin))
 			continue;
 		/* Behind the name of the function there may be its arguments only. */
 		rest = name + strlen(executors[i].begin);
 		found = executors[i].end[0] ? ends_with(name, executors[i].end)
-					    : !*rest || begins_with(rest, "::<");
+					    : !*rest || starts_with(rest, "::<");
 	}
 	free(name);
 	return found;

@@ -1,5 +1,7 @@
 #include "layout.h"
 
+#include "asyncrec/strings.h"
+
 #include <dwarf.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,11 +33,6 @@ bool layout_child(Dwarf_Die *die, int tag, const char *name, Dwarf_Die *child)
 			return true;
 	} while (dwarf_siblingof(child, child) == 0);
 	return false;
-}
-
-static bool starts_with(const char *text, const char *start)
-{
-	return text && strncmp(text, start, strlen(start)) == 0;
 }
 
 bool layout_polled_type(Dwarf_Die *pin, Dwarf_Die *polled)

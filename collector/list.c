@@ -1,5 +1,6 @@
 #include "list.h"
 
+#include "asyncrec/strings.h"
 #include "image.h"
 #include "insn.h"
 #include "asyncrec/message.h"
@@ -12,13 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
 
 static const char *register_or_dash(int dwarf_register)
 {

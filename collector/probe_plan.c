@@ -201,22 +201,19 @@ static int fetch_at_exit(struct probe *probe, const struct poll_result *result,
 {
 	char value[64] = "\\0";
 	unsigned bits = 64;
+	const char *holder = result->place == RESULT_IN_REGISTER
+				     ? insn_result_register
+				     : insn_register_name(way_out->result_register);
 
 	if (way_out->tail_call) {
 		if (way_out->target_fetch[0])
 			snprintf(value, sizeof(value), "%s", way_out->target_fetch);
-	} else if (result->place == RESULT_IN_REGISTER) {
-		snprintf(value, sizeof(value), "%%%s", insn_result_register);
-		bits = result->width * 8;
-	} else if (result->place == RESULT_IN_SECOND_REGISTER) {
-		if (probe->result_known)
-			snprintf(value, sizeof(value), "%%%s",
-				 insn_register_name(way_out->result_register));
-		bits = result->width * 8;
-	} else if (result->place == RESULT_IN_MEMORY) {
-		if (probe->result_known)
-			snprintf(value, sizeof(value), "+%u(%%%s)", result->offset,
-				 insn_register_name(way_out->result_register));
+	} else if (result->place != RESULT_UNKNOWN) {
+		probe->result_known = holder != NULL;
+		if (holder && result->place == RESULT_IN_MEMORY)
+			snprintf(value, sizeof(value), "+%u(%%%s)", result->offset, holder);
+		else if (holder)
+			snprintf(value, sizeof(value), "%%%s", holder);
 		bits = result->width * 8;
 	}
 	return asprintf(&probe->fetch, "id=\\%" PRIu32 ":u32 sp=%%%s:x64 result=%s:u%u",
@@ -259,9 +256,6 @@ static int plan_exit(struct probe_plan *plan, const struct insn_exit *way_out,
 	probe->has_tail_target = way_out->target != 0;
 	probe->tail_target = way_out->target;
 	probe->stack_above = way_out->stack_above;
-	probe->result_known =
-		!way_out->tail_call && result->place != RESULT_UNKNOWN &&
-		(result->place == RESULT_IN_REGISTER || way_out->result_register >= 0);
 	return fetch_at_exit(probe, result, way_out);
 }
 

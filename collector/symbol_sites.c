@@ -1,5 +1,6 @@
 #include "symbol_sites.h"
 
+#include "asyncrec/strings.h"
 #include "functions.h"
 #include "image.h"
 #include "insn.h"
@@ -94,13 +95,6 @@ static int find_panics(const struct image *image, const struct functions *functi
 		    add_address(panics, functions->functions[i].address))
 			return -1;
 	return add_slots(image, panics);
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-	size_t length = strlen(text);
-
-	return length > strlen(end) && strcmp(text + length - strlen(end), end) == 0;
 }
 
 /* The last `::{{closure}}` or `::{closure#0}`, of legacy and v0 mangling; NULL: none. */

@@ -1,5 +1,6 @@
 #include "render.h"
 
+#include "asyncrec/strings.h"
 #include "duration.h"
 #include "short_name.h"
 
@@ -29,13 +30,6 @@ struct table {
 	size_t cell_count;
 	size_t cell_room;
 };
-
-static bool ends_with(const char *text, const char *end)
-{
-	size_t length = strlen(text);
-
-	return length >= strlen(end) && strcmp(text + length - strlen(end), end) == 0;
-}
 
 /* `busy_ns` becomes `BUSY`, `exit_status` `EXIT STATUS`. */
 static char *title_of(const char *name)
@@ -83,13 +77,6 @@ static int plan_columns(struct table *table, sqlite3_stmt *statement)
 		depth = -1;
 	}
 	return 0;
-}
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
 }
 
 static char *cell_text(struct column *column, sqlite3_stmt *statement)

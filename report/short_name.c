@@ -1,5 +1,7 @@
 #include "short_name.h"
 
+#include "asyncrec/strings.h"
+
 #include <ctype.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -8,11 +10,6 @@
 static bool is_word(char c)
 {
 	return isalnum((unsigned char)c) || c == '_' || (unsigned char)c >= 0x80;
-}
-
-static bool starts_with(const char *text, const char *start)
-{
-	return strncmp(text, start, strlen(start)) == 0;
 }
 
 /* Length of the module path `a::b::` at text, before a name that starts a type. */
