@@ -16,6 +16,7 @@ static const struct {
 	{"sp", offsetof(struct trap, sp), sizeof(uint64_t)},
 	{"self", offsetof(struct trap, self), sizeof(uint64_t)},
 	{"state", offsetof(struct trap, state), sizeof(uint64_t)},
+	{"task_state", offsetof(struct trap, task_state), sizeof(uint64_t)},
 	{"ret", offsetof(struct trap, return_address), sizeof(uint64_t)},
 	{"waker_data", offsetof(struct trap, waker_data), sizeof(uint64_t)},
 	{"waker_vtable", offsetof(struct trap, waker_vtable), sizeof(uint64_t)},

@@ -15,6 +15,7 @@ struct trap {
 	uint64_t sp;
 	uint64_t self; /* entry only, as all below but result */
 	uint64_t state;
+	uint64_t task_state;
 	uint64_t return_address;
 	uint64_t waker_data;
 	uint64_t waker_vtable;

@@ -35,27 +35,6 @@ bool layout_child(Dwarf_Die *die, int tag, const char *name, Dwarf_Die *child)
 	return false;
 }
 
-bool layout_polled_type(Dwarf_Die *pin, Dwarf_Die *polled)
-{
-	Dwarf_Die member;
-	Dwarf_Die pointer;
-
-	if (!starts_with(dwarf_diename(pin), "Pin<&mut ") ||
-	    !layout_child(pin, DW_TAG_member, NULL, &member) ||
-	    !layout_type_of(&member, &pointer) || dwarf_tag(&pointer) != DW_TAG_pointer_type ||
-	    !layout_type_of(&pointer, polled))
-		return false;
-	if (starts_with(dwarf_diename(polled), "GenFuture<")) {
-		Dwarf_Die generator;
-
-		if (!layout_child(polled, DW_TAG_member, NULL, &member) ||
-		    !layout_type_of(&member, &generator))
-			return false;
-		*polled = generator;
-	}
-	return true;
-}
-
 enum future_kind layout_future_kind(const char *name)
 {
 	if (starts_with(name, "{async_fn_env#"))
@@ -84,6 +63,55 @@ static bool unsigned_attribute(Dwarf_Die *die, unsigned name, uint64_t *value)
 		return false;
 	memcpy(value, block.data, sizeof(*value));
 	return true;
+}
+
+void layout_skip_wrapper(Dwarf_Die *type)
+{
+	Dwarf_Die member;
+	Dwarf_Die coroutine;
+
+	if (starts_with(dwarf_diename(type), "GenFuture<") &&
+	    layout_child(type, DW_TAG_member, NULL, &member) &&
+	    layout_type_of(&member, &coroutine))
+		*type = coroutine;
+}
+
+bool layout_polled_type(Dwarf_Die *pin, Dwarf_Die *polled)
+{
+	Dwarf_Die member;
+	Dwarf_Die pointer;
+
+	if (!starts_with(dwarf_diename(pin), "Pin<&mut ") ||
+	    !layout_child(pin, DW_TAG_member, NULL, &member) ||
+	    !layout_type_of(&member, &pointer) || dwarf_tag(&pointer) != DW_TAG_pointer_type ||
+	    !layout_type_of(&pointer, polled))
+		return false;
+	layout_skip_wrapper(polled);
+	return true;
+}
+
+uint64_t layout_size(Dwarf_Die *type)
+{
+	uint64_t size = 0;
+
+	unsigned_attribute(type, DW_AT_byte_size, &size);
+	return size;
+}
+
+uint64_t layout_alignment(Dwarf_Die *type)
+{
+	uint64_t alignment = 0;
+
+	/* rustc gives that of structs; numbers and pointers are aligned to their size. */
+	if (!unsigned_attribute(type, DW_AT_alignment, &alignment))
+		alignment = dwarf_tag(type) == DW_TAG_pointer_type ? sizeof(void *)
+								   : layout_size(type);
+	return alignment ? alignment : 1;
+}
+
+bool layout_member_offset(Dwarf_Die *member, uint64_t *offset)
+{
+	return unsigned_attribute(member, DW_AT_data_member_location, offset);
 }
 
 /* Offset and width in bytes of the discriminant of a variant part. */
@@ -257,8 +285,7 @@ static bool member(Dwarf_Die *type, const char *name, Dwarf_Die *member_type, un
 	uint64_t location;
 
 	if (!layout_child(type, DW_TAG_member, name, &die) ||
-	    !layout_type_of(&die, member_type) ||
-	    !unsigned_attribute(&die, DW_AT_data_member_location, &location))
+	    !layout_type_of(&die, member_type) || !layout_member_offset(&die, &location))
 		return false;
 	*offset = (unsigned)location;
 	return true;

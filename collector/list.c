@@ -69,7 +69,7 @@ int list_poll_sites(const struct probe_plan *plan)
 			printf("%s\n%-10s %-13s %-4s %-7s %-7s %s\n", sites->image->path,
 			       "OFFSET", "KIND", "SELF", "CONTEXT", "INLINED", "FUTURE");
 		}
-		if (site->type == POLL_SITE_RUNS_TASKS)
+		if (!probe->polls)
 			print_runner(site);
 		else
 			print_site(site, &sites->types[site->type]);

@@ -10,6 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const plan_level_names[] = {
+	[LEVEL_TASKS] = "tasks", [LEVEL_ASYNC] = "async", [LEVEL_ALL] = "all"};
+const char *const plan_exits_names[] = {
+	[EXITS_ALL] = "all", [EXITS_ROOTS] = "roots", [EXITS_NONE] = "none"};
+
 static int compile(regex_t **compiled, char *const *patterns, size_t count)
 {
 	*compiled = calloc(count ? count : 1, sizeof(**compiled));
@@ -67,8 +72,35 @@ bool probe_plan_sees_all(const struct probe_plan *plan, size_t image, size_t typ
 	       !plan->incomplete[type_index(plan, image, type)];
 }
 
-static int choose_types(struct probe_plan *plan, const struct plan_choice *choice)
+/* Which level shows what the chosen one does not. */
+static const char *advice(enum plan_level level)
 {
+	switch (level) {
+	case LEVEL_TASKS:
+		return ", `--level async` adds what tasks await";
+	case LEVEL_ASYNC:
+		return ", `--level all` adds hand-written ones";
+	default:
+		return "";
+	}
+}
+
+/* May a trap tell of polls of that type? Those of a root may be its executor's. */
+static bool is_in_level(enum plan_level level, const struct future_type *type)
+{
+	switch (level) {
+	case LEVEL_TASKS:
+		return type->root;
+	case LEVEL_ASYNC:
+		return (type->physical || type->run) && type->kind != FUTURE_HANDWRITTEN;
+	default:
+		return type->physical || type->run;
+	}
+}
+
+static int choose_types(struct probe_plan *plan)
+{
+	const struct plan_choice *choice = &plan->choice;
 	regex_t *match = NULL;
 	regex_t *exclude = NULL;
 	size_t count = type_index(plan, plan->image_count, 0);
@@ -85,12 +117,10 @@ static int choose_types(struct probe_plan *plan, const struct plan_choice *choic
 		for (size_t i = 0; i < plan->images[image].type_count; i++) {
 			const struct future_type *type = &plan->images[image].types[i];
 
-			if ((choice->level == LEVEL_ASYNC &&
-			     type->kind == FUTURE_HANDWRITTEN) ||
+			if (!is_in_level(choice->level, type) ||
 			    (choice->match_count &&
 			     !matches_any(match, choice->match_count, type->name)) ||
-			    matches_any(exclude, choice->exclude_count, type->name) ||
-			    !type->physical)
+			    matches_any(exclude, choice->exclude_count, type->name))
 				continue;
 			plan->chosen[type_index(plan, image, i)] = true;
 			chosen++;
@@ -100,8 +130,7 @@ static int choose_types(struct probe_plan *plan, const struct plan_choice *choic
 		message_error(
 			"no future to trace: none that can be probed matches the options; "
 			"`asyncrec --list` shows them%s",
-			choice->level == LEVEL_ASYNC ? ", `--level all` adds hand-written ones"
-						     : "");
+			advice(choice->level));
 		goto out;
 	}
 	status = 0;
@@ -168,18 +197,19 @@ static struct probe *add_probe(struct probe_plan *plan, const char *event_name,
 static int fetch_at_entry(struct probe *probe, const struct poll_sites *image)
 {
 	const struct poll_site *site = &image->sites[probe->site];
-	const struct future_type *type =
-		site->type == POLL_SITE_RUNS_TASKS ? NULL : &image->types[site->type];
+	const struct future_type *type = probe->polls ? &image->types[site->type] : NULL;
 	const char *self = insn_register_name(site->self_register);
 	const char *context = insn_register_name(site->context_register);
 	const struct waker_layout *waker = &image->waker;
 	char self_fetch[128] = "self=\\0:x64 state=\\0:u8";
+	char task_fetch[64] = "task_state=\\0:u8";
 	char waker_fetch[192] = "waker_data=\\0:x64 waker_vtable=\\0:x64 direct_data=\\0:x64 "
 				"direct_vtable=\\0:x64";
 
 	if (self && type && poll_site_has_state(site, type))
-		snprintf(self_fetch, sizeof(self_fetch), "self=%%%s:x64 state=+%d(%%%s):u8",
-			 self, type->state_offset, self);
+		snprintf(self_fetch, sizeof(self_fetch),
+			 "self=%%%s:x64 state=+%" PRIu64 "(%%%s):u8", self,
+			 site->self_offset + (uint64_t)type->state_offset, self);
 	else if (self)
 		snprintf(self_fetch, sizeof(self_fetch), "self=%%%s:x64 state=\\0:u8", self);
 	if (context && waker->known)
@@ -189,9 +219,13 @@ static int fetch_at_entry(struct probe *probe, const struct poll_sites *image)
 			 waker->data, waker->in_context, context, waker->vtable,
 			 waker->in_context, context, waker->data, context, waker->vtable,
 			 context);
+	if (self && site->runs_task)
+		snprintf(task_fetch, sizeof(task_fetch), "task_state=+%" PRIu64 "(%%%s):u8",
+			 site->task_state, self);
 	return asprintf(&probe->fetch,
-			"id=\\%" PRIu32 ":u32 sp=%%%s:x64 ret=+0(%%%s):x64 %s %s", probe->id,
-			insn_stack_pointer, insn_stack_pointer, self_fetch, waker_fetch) < 0
+			"id=\\%" PRIu32 ":u32 sp=%%%s:x64 ret=+0(%%%s):x64 %s %s %s", probe->id,
+			insn_stack_pointer, insn_stack_pointer, self_fetch, task_fetch,
+			waker_fetch) < 0
 		       ? -1
 		       : 0;
 }
@@ -259,7 +293,27 @@ static int plan_exit(struct probe_plan *plan, const struct insn_exit *way_out,
 	return fetch_at_exit(probe, result, way_out);
 }
 
-static int plan_site(struct probe_plan *plan, size_t image, size_t index, enum plan_exits exits)
+/* A site of a chosen type that gets no probe. */
+static void miss(struct probe_plan *plan, size_t image, const struct poll_site *site)
+{
+	if (!site->runs_task)
+		plan->incomplete[type_index(plan, image, site->type)] = true;
+}
+
+/*
+ * Is the function that runs a task to stand for the poll of its future? If that has a
+ * poll function of its own, only where no probe is on it.
+ */
+static bool stands_for_poll(const struct probe_plan *plan, size_t image,
+			    const struct poll_site *site)
+{
+	return site->type != POLL_SITE_NO_TYPE &&
+	       probe_plan_has_type(plan, image, site->type) &&
+	       (plan->choice.level == LEVEL_TASKS ||
+		!plan->images[image].types[site->type].physical);
+}
+
+static int plan_site(struct probe_plan *plan, size_t image, size_t index, bool polls)
 {
 	const struct poll_sites *sites = &plan->images[image];
 	const struct poll_site *site = &sites->sites[index];
@@ -273,21 +327,21 @@ static int plan_site(struct probe_plan *plan, size_t image, size_t index, enum p
 	size_t count;
 	int status = 0;
 
-	if (start < 0 && site->type == POLL_SITE_RUNS_TASKS)
-		return 0;
 	if (start < 0) {
-		size_t type = type_index(plan, image, site->type);
-
 		message_detail("%s at 0x%" PRIx64 ": the kernel can put no uprobe on its entry",
-			       sites->types[site->type].name, site->address);
-		plan->incomplete[type] = true;
+			       site->symbol ? site->symbol : "a function", site->address);
+		miss(plan, image, site);
 		return 0;
 	}
 	entry = add_probe(plan, entry_event, PROBE_ENTRY, image, index,
 			  site->address + (uint64_t)start);
-	if (!entry || fetch_at_entry(entry, sites))
+	if (!entry)
 		return -1;
-	if (exits == EXITS_NONE)
+	entry->polls = polls;
+	if (fetch_at_entry(entry, sites))
+		return -1;
+	if (plan->choice.exits == EXITS_NONE ||
+	    (plan->choice.exits == EXITS_ROOTS && !site->may_be_root))
 		return 0;
 	if (insn_find_exits(code, size, site->address, &ways_out, &count))
 		return 0;
@@ -309,22 +363,34 @@ static int plan_site(struct probe_plan *plan, size_t image, size_t index, enum p
 	return status;
 }
 
+/* Plan the probes of a site, if it is to have any. Returns 0, or -1: no memory. */
+static int consider_site(struct probe_plan *plan, size_t image, size_t index)
+{
+	const struct poll_site *site = &plan->images[image].sites[index];
+
+	if (site->runs_task)
+		return plan_site(plan, image, index, stands_for_poll(plan, image, site));
+	if (!probe_plan_has_type(plan, image, site->type))
+		return 0;
+	if (plan->choice.level == LEVEL_TASKS && !site->may_be_root) {
+		miss(plan, image, site);
+		return 0;
+	}
+	return plan_site(plan, image, index, true);
+}
+
 int probe_plan_make(struct probe_plan *plan, struct poll_sites *images, size_t image_count,
 		    const struct plan_choice *choice)
 {
-	*plan = (struct probe_plan){.images = images, .image_count = image_count};
-	if (choose_types(plan, choice)) {
+	*plan = (struct probe_plan){
+		.images = images, .image_count = image_count, .choice = *choice};
+	if (choose_types(plan)) {
 		probe_plan_free(plan);
 		return -1;
 	}
 	for (size_t image = 0; image < image_count; image++) {
 		for (size_t i = 0; i < images[image].site_count; i++) {
-			size_t type = images[image].sites[i].type;
-
-			if (type != POLL_SITE_RUNS_TASKS &&
-			    !probe_plan_has_type(plan, image, type))
-				continue;
-			if (plan_site(plan, image, i, choice->exits)) {
+			if (consider_site(plan, image, i)) {
 				message_error("planning the probes: out of memory");
 				probe_plan_free(plan);
 				return -1;

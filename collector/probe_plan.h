@@ -15,14 +15,22 @@
 #include "poll_sites.h"
 
 enum plan_level {
+	LEVEL_TASKS, /* the roots of tasks only */
 	LEVEL_ASYNC, /* coroutines only */
 	LEVEL_ALL,   /* every Future::poll */
+	LEVEL_COUNT
 };
 
 enum plan_exits {
 	EXITS_ALL,
+	EXITS_ROOTS, /* of polls that an executor may make */
 	EXITS_NONE,
+	EXITS_COUNT
 };
+
+/* As the user writes them. */
+extern const char *const plan_level_names[LEVEL_COUNT];
+extern const char *const plan_exits_names[EXITS_COUNT];
 
 /* Which poll sites to probe. */
 struct plan_choice {
@@ -43,13 +51,14 @@ enum probe_kind {
 struct probe {
 	uint32_t id; /* 1 and up; its row in table probe, and what a trap reports */
 	enum probe_kind kind;
-	size_t image;         /* index into probe_plan.images */
-	size_t site;          /* index into the sites of that image */
-	uint32_t entry_id;    /* of the entry of the same function */
-	uint64_t offset;      /* bytes into the file */
-	uint64_t address;     /* virtual address as linked */
-	size_t event;         /* index into probe_plan.events */
-	bool exits;           /* entry: every exit of the function is probed */
+	size_t image;      /* index into probe_plan.images */
+	size_t site;       /* index into the sites of that image */
+	uint32_t entry_id; /* of the entry of the same function */
+	uint64_t offset;   /* bytes into the file */
+	uint64_t address;  /* virtual address as linked */
+	size_t event;      /* index into probe_plan.events */
+	bool polls;        /* a trap tells of a poll; else an executor's function is entered */
+	bool exits;        /* entry: every exit of the function is probed */
 	bool has_tail_target; /* tail; entry that is itself a tail call */
 	uint64_t tail_target; /* virtual address as linked */
 	bool result_known;    /* exit: the trap reads the discriminant of the result */
@@ -65,9 +74,10 @@ struct plan_event {
 struct probe_plan {
 	struct poll_sites *images; /* borrowed */
 	size_t image_count;
-	bool *chosen;         /* owned; future types to probe, all images in a row */
-	bool *incomplete;     /* owned; likewise: a poll of it cannot be probed */
-	struct probe *probes; /* owned */
+	struct plan_choice choice; /* its patterns are borrowed, and read while planning */
+	bool *chosen;              /* owned; future types to probe, all images in a row */
+	bool *incomplete;          /* owned; likewise: a poll of it cannot be probed */
+	struct probe *probes;      /* owned */
 	size_t probe_count;
 	struct plan_event *events; /* owned */
 	size_t event_count;

@@ -308,13 +308,13 @@ static int write_probe(struct store *store, const struct probe *probe,
 	const struct poll_sites *sites = &store->plan->images[probe->image];
 	const struct poll_site *site = &sites->sites[probe->site];
 	const struct future_type *type =
-		site->type == POLL_SITE_RUNS_TASKS ? NULL : &sites->types[site->type];
+		site->type == POLL_SITE_NO_TYPE ? NULL : &sites->types[site->type];
 	bool is_entry = probe->kind == PROBE_ENTRY;
 	sqlite3_stmt *insert = store->statements[INSERT_PROBE];
 
 	sqlite3_bind_int64(insert, 1, probe->id);
 	sqlite3_bind_int64(insert, 2, (sqlite3_int64)probe->image + 1);
-	if (type)
+	if (probe->polls)
 		sqlite3_bind_int64(insert, 3, first_type_id + (sqlite3_int64)site->type);
 	sqlite3_bind_text(insert, 4, kinds[probe->kind], -1, SQLITE_STATIC);
 	sqlite3_bind_int64(insert, 5, probe->entry_id);
@@ -332,6 +332,9 @@ static int write_probe(struct store *store, const struct probe *probe,
 		sqlite3_bind_int64(insert, 15, (sqlite3_int64)probe->tail_target);
 	sqlite3_bind_int64(insert, 16, (sqlite3_int64)site->address);
 	sqlite3_bind_int64(insert, 17, probe->stack_above);
+	sqlite3_bind_int(insert, 18, site->runs_task);
+	sqlite3_bind_int64(insert, 19, (sqlite3_int64)site->self_offset);
+	sqlite3_bind_int(insert, 20, site->task_idle);
 	return step(store, INSERT_PROBE);
 }
 
@@ -416,6 +419,7 @@ static void bind_trap(sqlite3_stmt *insert, const struct perf_stamp *stamp,
 	sqlite3_bind_int64(insert, 10, (sqlite3_int64)trap->return_address);
 	sqlite3_bind_int64(insert, 11, (sqlite3_int64)trap->waker_data);
 	sqlite3_bind_int64(insert, 12, (sqlite3_int64)trap->waker_vtable);
+	sqlite3_bind_int64(insert, 14, (sqlite3_int64)trap->task_state);
 }
 
 int store_add_trap(struct store *store, const struct perf_stamp *stamp, const struct trap *trap)

@@ -40,7 +40,7 @@ static void find_place(const struct call_stack *stack, struct poll *poll)
 	for (size_t i = stack->count; i-- > 0;) {
 		struct poll *outer = stack->polls[i];
 
-		if (outer->runs_tasks)
+		if (!outer->type_id)
 			return;
 		if (!poll->parent) {
 			poll->parent = outer;
@@ -52,6 +52,8 @@ static void find_place(const struct call_stack *stack, struct poll *poll)
 			poll->container = outer;
 			return;
 		}
+		if (outer->runs_task)
+			return;
 	}
 }
 
@@ -75,10 +77,19 @@ int call_stack_enter(struct call_stack *stack, struct poll *poll, uint64_t addre
 		stack->polls = grown;
 		stack->room = room;
 	}
-	if (!poll->runs_tasks)
+	if (!poll->runs_task)
 		find_place(stack, poll);
 	stack->polls[stack->count++] = poll;
 	return 0;
+}
+
+bool call_stack_is_same(const struct call_stack *stack, const struct poll *poll)
+{
+	const struct poll *outer = innermost(stack);
+
+	return outer && outer->runs_task && outer->sp > poll->sp && !poll->runs_task &&
+	       outer->type_id == poll->type_id && outer->self_known && poll->self_known &&
+	       outer->self == poll->self && outer->tid == poll->tid;
 }
 
 void call_stack_tail_call(struct poll *poll, int64_t now, uint64_t target, bool is_linked)

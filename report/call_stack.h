@@ -27,7 +27,7 @@ struct future;
 struct poll {
 	/* what the entry says */
 	int64_t event_id;
-	int64_t type_id;
+	int64_t type_id; /* 0: no poll, but an executor's function that runs a task */
 	int64_t pid;
 	int64_t tid;
 	int64_t probe_id; /* of the entry */
@@ -39,7 +39,7 @@ struct poll {
 	bool self_known;
 	bool state_known;
 	bool exits_known; /* every exit of the function is probed */
-	bool runs_tasks;  /* no poll, but an executor's function that runs a task */
+	bool runs_task; /* an executor's function that runs a task, itself awaited by nobody */
 	/* where it stands */
 	int64_t id;             /* set by the caller */
 	struct poll *parent;    /* the poll around it; NULL: an executor made it */
@@ -89,6 +89,12 @@ typedef void call_stack_closed(void *context, struct poll *poll);
  */
 int call_stack_enter(struct call_stack *stack, struct poll *poll, uint64_t address,
 		     uint64_t loaded_address, call_stack_closed *closed, void *context);
+
+/*
+ * Does poll, which begins, poll the future for whose poll the innermost one stands, an
+ * executor's function?
+ */
+bool call_stack_is_same(const struct call_stack *stack, const struct poll *poll);
 
 /* The poll leaves by a tail call to target. */
 void call_stack_tail_call(struct poll *poll, int64_t now, uint64_t target, bool is_linked);

@@ -32,7 +32,8 @@ enum input_column {
 	IN_TAIL_ADDRESS,
 	IN_LINKED_ADDRESS,
 	IN_SIZE,
-	IN_RUNS_TASKS,
+	IN_RUNS_TASK,
+	IN_IDLE,
 };
 
 /* Columns of replay_columns. */
@@ -132,7 +133,7 @@ static void take_closed(void *context, struct poll *poll)
 {
 	struct replay_cursor *cursor = context;
 
-	if (poll->runs_tasks) {
+	if (!poll->type_id) {
 		free(poll);
 		return;
 	}
@@ -183,8 +184,16 @@ static void enter(struct replay_cursor *cursor, struct thread *thread)
 		.self_known = sqlite3_column_int(row, IN_SELF_KNOWN),
 		.state_known = sqlite3_column_int(row, IN_STATE_KNOWN),
 		.exits_known = sqlite3_column_int(row, IN_EXITS),
-		.runs_tasks = sqlite3_column_int(row, IN_RUNS_TASKS),
+		.runs_task = sqlite3_column_int(row, IN_RUNS_TASK),
 	};
+	/* The executor found the task done or cancelled: no poll, but still a task's bound. */
+	if (sqlite3_column_int(row, IN_IDLE))
+		poll->type_id = 0;
+	/* The poll that an executor's function stands for has a function of its own. */
+	if (call_stack_is_same(&thread->stack, poll)) {
+		free(poll);
+		return;
+	}
 	if (call_stack_enter(&thread->stack, poll, address,
 			     (uint64_t)sqlite3_column_int64(row, IN_ADDRESS), take_closed,
 			     cursor)) {
@@ -196,7 +205,7 @@ static void enter(struct replay_cursor *cursor, struct thread *thread)
 		call_stack_tail_call(poll, poll->start_ns,
 				     (uint64_t)sqlite3_column_int64(row, IN_TAIL_ADDRESS),
 				     true);
-	if (poll->runs_tasks)
+	if (!poll->type_id)
 		return;
 	poll->id = ++cursor->poll_count;
 	if (futures_begin(cursor->futures, poll))

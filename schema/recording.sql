@@ -48,8 +48,9 @@ CREATE INDEX await_point_state ON await_point (future_type_id, state);
 CREATE TABLE probe (
     id INTEGER PRIMARY KEY,
     image_id INTEGER NOT NULL REFERENCES image (id),
-    future_type_id INTEGER REFERENCES future_type (id), -- NULL: no poll, but the function
-                            -- in which an executor runs a task
+    future_type_id INTEGER REFERENCES future_type (id), -- NULL: it tells of no poll
+    runs_task INTEGER NOT NULL, -- 1: the function in which an executor runs a task; what it
+                            -- polls is awaited by nobody
     kind TEXT NOT NULL      -- entry, exit (a return) or tail (a jump to another function,
         CHECK (kind IN ('entry', 'exit', 'tail')), -- which returns in this one's place)
     entry_id INTEGER NOT NULL REFERENCES probe (id), -- the entry of the same function
@@ -58,7 +59,10 @@ CREATE TABLE probe (
     function_address INTEGER NOT NULL, -- of the function's first instruction, likewise
     symbol TEXT,                  -- linkage name; NULL: none
     state_known INTEGER NOT NULL, -- entry: event.state holds the coroutine's state
-    self_known INTEGER NOT NULL,  -- entry: event.self holds the future's address
+    self_known INTEGER NOT NULL,  -- entry: event.self tells the future's address
+    self_offset INTEGER NOT NULL, -- entry: which is that many bytes above event.self
+    task_idle INTEGER NOT NULL,   -- entry, runs_task: bits of event.task_state; with one set
+                                  -- the executor did not poll the future
     waker_known INTEGER NOT NULL, -- entry: event.waker_data and waker_vtable are read
     exits INTEGER NOT NULL,       -- entry: 1 if every exit of the function is probed
     -- exit: event.result is the discriminant of the returned Poll<T>.
@@ -87,8 +91,9 @@ CREATE TABLE event (
                             -- the image lies)
     sp INTEGER NOT NULL,    -- stack pointer; plus probe.stack_above it is equal for both
                             -- ends of one call, with the return address on top
-    self INTEGER,           -- entry: address of the polled future
+    self INTEGER,           -- entry: address of the polled future, or of the task it is in
     state INTEGER,          -- entry: the coroutine's state before this poll
+    task_state INTEGER,     -- entry, runs_task: lowest byte of the executor's state of the task
     return_address INTEGER, -- entry: where the call came from
     waker_data INTEGER,     -- entry: the two words of the RawWaker in the Context
     waker_vtable INTEGER,
@@ -151,13 +156,13 @@ INSERT INTO await_point (future_type_id, state, file, line, awaitee) VALUES (?, 
 -- name: insert_probe
 INSERT INTO probe (id, image_id, future_type_id, kind, entry_id, file_offset, address, symbol,
     state_known, self_known, waker_known, exits, result_is, result_value, tail_address,
-    function_address, stack_above)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    function_address, stack_above, runs_task, self_offset, task_idle)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_event
 INSERT INTO event (time_ns, cpu, pid, tid, probe_id, address, sp, self, state, return_address,
-    waker_data, waker_vtable, result)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    waker_data, waker_vtable, result, task_state)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_thread_event
 INSERT INTO thread_event (time_ns, kind, pid, tid, parent_tid, name) VALUES (?, ?, ?, ?, ?, ?);
