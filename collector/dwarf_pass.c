@@ -204,6 +204,17 @@ static void visit_struct(struct worker *worker, Dwarf_Die *die)
 			&worker->pass.task_type_room, die);
 }
 
+/* rustc names the vtable of `dyn Future` for T `<T as core::future::future::Future>::{vtable}`.
+ */
+static void visit_variable(struct worker *worker, Dwarf_Die *die)
+{
+	const char *name = dwarf_diename(die);
+
+	if (name && name[0] == '<' && ends_with(name, "::Future>::{vtable}"))
+		add_die(worker, &worker->pass.vtables, &worker->pass.vtable_count,
+			&worker->pass.vtable_room, die);
+}
+
 static void visit(struct worker *worker, Dwarf_Die *parent, dwarf_scope scope)
 {
 	Dwarf_Die die;
@@ -216,6 +227,9 @@ static void visit(struct worker *worker, Dwarf_Die *parent, dwarf_scope scope)
 		switch (dwarf_tag(&die)) {
 		case DW_TAG_subprogram:
 			visit_function(worker, &die, scope);
+			break;
+		case DW_TAG_variable:
+			visit_variable(worker, &die);
 			break;
 		case DW_TAG_structure_type:
 			visit_struct(worker, &die);
@@ -284,7 +298,8 @@ static int take(struct dwarf_pass *pass, struct dwarf_pass *found)
 	    append(&pass->functions, &pass->function_count, found->functions,
 		   found->function_count) ||
 	    append(&pass->task_types, &pass->task_type_count, found->task_types,
-		   found->task_type_count))
+		   found->task_type_count) ||
+	    append(&pass->vtables, &pass->vtable_count, found->vtables, found->vtable_count))
 		return -1;
 	for (size_t i = 0; i < found->copy_count; i++) {
 		copies[pass->copy_count] = found->copies[i];
@@ -385,6 +400,7 @@ void dwarf_pass_free(struct dwarf_pass *pass)
 	type_names_free(pass->names);
 	free(pass->functions);
 	free(pass->task_types);
+	free(pass->vtables);
 	free(pass->copies);
 	*pass = (struct dwarf_pass){0};
 }

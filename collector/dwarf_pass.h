@@ -34,6 +34,9 @@ struct dwarf_pass {
 	Dwarf_Die *task_types; /* owned; structs that by their names are parts of a task */
 	size_t task_type_count;
 	size_t task_type_room;
+	Dwarf_Die *vtables; /* owned; variables that are vtables of futures */
+	size_t vtable_count;
+	size_t vtable_room;
 	struct inlined_copy *copies; /* owned; outer before inner */
 	size_t copy_count;
 	size_t copy_room;

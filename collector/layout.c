@@ -114,8 +114,7 @@ bool layout_member_offset(Dwarf_Die *member, uint64_t *offset)
 	return unsigned_attribute(member, DW_AT_data_member_location, offset);
 }
 
-/* Offset and width in bytes of the discriminant of a variant part. */
-static bool discriminant(Dwarf_Die *variant_part, uint64_t *offset, uint64_t *width)
+bool layout_discriminant(Dwarf_Die *variant_part, uint64_t *offset, uint64_t *width)
 {
 	Dwarf_Attribute attribute;
 	Dwarf_Die member;
@@ -127,6 +126,11 @@ static bool discriminant(Dwarf_Die *variant_part, uint64_t *offset, uint64_t *wi
 	       unsigned_attribute(&member, DW_AT_data_member_location, offset) &&
 	       layout_type_of(&member, &type) &&
 	       unsigned_attribute(&type, DW_AT_byte_size, width);
+}
+
+bool layout_discriminant_value(Dwarf_Die *variant, uint64_t *value)
+{
+	return unsigned_attribute(variant, DW_AT_discr_value, value);
 }
 
 char *layout_decl_file(Dwarf_Die *die)
@@ -192,7 +196,7 @@ int layout_describe(struct future_type *type, Dwarf_Die *die, const struct dwarf
 	type->state_offset = -1;
 	if (type->kind == FUTURE_HANDWRITTEN ||
 	    !layout_child(die, DW_TAG_variant_part, NULL, &part) ||
-	    !discriminant(&part, &offset, &width))
+	    !layout_discriminant(&part, &offset, &width))
 		return 0;
 	if (width != 1 && width != 2 && width != 4 && width != 8)
 		return 0;
@@ -205,7 +209,7 @@ int layout_describe(struct future_type *type, Dwarf_Die *die, const struct dwarf
 		uint64_t state;
 
 		if (dwarf_tag(&variant) != DW_TAG_variant ||
-		    !unsigned_attribute(&variant, DW_AT_discr_value, &state) ||
+		    !layout_discriminant_value(&variant, &state) ||
 		    !layout_child(&variant, DW_TAG_member, NULL, &member))
 			continue;
 		if (state == 0 && !type->file) {
@@ -233,7 +237,7 @@ struct poll_result layout_poll_result(Dwarf_Die *poll, bool in_memory)
 	Dwarf_Die variant;
 
 	if (!layout_child(poll, DW_TAG_variant_part, NULL, &part) ||
-	    !discriminant(&part, &offset, &width) ||
+	    !layout_discriminant(&part, &offset, &width) ||
 	    (width != 1 && width != 2 && width != 4 && width != 8 && width != 16) ||
 	    !layout_child(&part, DW_TAG_variant, NULL, &variant))
 		return result;
@@ -246,7 +250,7 @@ struct poll_result layout_poll_result(Dwarf_Die *poll, bool in_memory)
 
 		/* The variant without a value is the one that all other values mean. */
 		if (dwarf_tag(&variant) != DW_TAG_variant ||
-		    !unsigned_attribute(&variant, DW_AT_discr_value, &value) ||
+		    !layout_discriminant_value(&variant, &value) ||
 		    !layout_child(&variant, DW_TAG_member, NULL, &member))
 			continue;
 		name = dwarf_diename(&member);

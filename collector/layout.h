@@ -24,6 +24,15 @@ uint64_t layout_alignment(Dwarf_Die *type);
 /* Bytes from the start of a struct, or variant, to its member. False if not constant. */
 bool layout_member_offset(Dwarf_Die *member, uint64_t *offset);
 
+/*
+ * Offset and width, bytes, of the discriminant of a variant part. False if it has none:
+ * then just one variant can be.
+ */
+bool layout_discriminant(Dwarf_Die *variant_part, uint64_t *offset, uint64_t *width);
+
+/* The discriminant's value that means variant; false: that is every other value. */
+bool layout_discriminant_value(Dwarf_Die *variant, uint64_t *value);
+
 /* If type is `GenFuture<T>`, let it be the coroutine T, which begins where that does. */
 void layout_skip_wrapper(Dwarf_Die *type);
 

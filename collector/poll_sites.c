@@ -20,6 +20,7 @@
 #include "insn.h"
 #include "layout.h"
 #include "root_sites.h"
+#include "snapshot_layout.h"
 #include "symbol_sites.h"
 #include "task_layout.h"
 #include "type_name.h"
@@ -41,6 +42,7 @@ struct polling_function {
 /* Index of a future type by its name in the compiler's words. */
 struct type_index {
 	char *raw;         /* owned */
+	Dwarf_Die die;     /* that describes it */
 	size_t index;      /* into poll_sites.types */
 	UT_hash_handle hh; /* keyed by raw */
 };
@@ -131,6 +133,7 @@ static ssize_t intern_type(struct finder *finder, Dwarf_Die *die, Dwarf_Die *pol
 	*type = (struct future_type){.kind = layout_future_kind(dwarf_diename(die))};
 	type->name = type_names_author(finder->pass.names, raw);
 	known->raw = raw;
+	known->die = *die;
 	known->index = sites->type_count++;
 	HASH_ADD_KEYPTR(hh, finder->type_indexes, raw, strlen(raw), known);
 	if (!type->name || layout_describe(type, die, finder->pass.scopes, finder->pass.names))
@@ -195,6 +198,7 @@ static void find_registers(const struct finder *finder, Dwarf_Die *function, Dwa
 	site->result = layout_poll_result(returned, in_memory);
 }
 
+/* Where the code of the function die is; false, and site->end 0, if it has none. */
 static bool code_range(const struct finder *finder, Dwarf_Die *die, struct poll_site *site)
 {
 	Dwarf_Addr entry;
@@ -257,8 +261,9 @@ static void consider(struct finder *finder, Dwarf_Die *die)
 	ssize_t type;
 
 	HASH_FIND_PTR(finder->functions, &die->addr, function);
-	if (!function && !code_range(finder, die, &site))
-		return;
+	/* Of one without code the type is worth knowing: the memory of others may show it. */
+	if (!function)
+		code_range(finder, die, &site);
 	/* With line tables only, functions have no parameters and no types. */
 	if (!layout_child(die, DW_TAG_formal_parameter, NULL, &self)) {
 		finder->untyped = true;
@@ -492,6 +497,67 @@ static void explain_none(const struct finder *finder)
 			      path);
 }
 
+static void add_vtable(struct finder *finder, Dwarf_Die *variable)
+{
+	struct poll_sites *sites = finder->sites;
+	Dwarf_Attribute attribute;
+	struct future_vtable *grown;
+	struct type_index *known;
+	Dwarf_Op *operations;
+	Dwarf_Die vtable;
+	Dwarf_Die type;
+	size_t count;
+
+	if (!layout_type_of(variable, &vtable) ||
+	    !dwarf_attr(&vtable, DW_AT_containing_type, &attribute) ||
+	    !dwarf_formref_die(&attribute, &type) ||
+	    !dwarf_attr(variable, DW_AT_location, &attribute) ||
+	    dwarf_getlocation(&attribute, &operations, &count) || count != 1 ||
+	    operations[0].atom != DW_OP_addr)
+		return;
+	layout_skip_wrapper(&type);
+	known = find_type(finder, &type);
+	if (!known)
+		return;
+	grown = realloc(sites->vtables, (sites->vtable_count + 1) * sizeof(*grown));
+	if (!grown) {
+		finder->out_of_memory = true;
+		return;
+	}
+	sites->vtables = grown;
+	grown[sites->vtable_count++] =
+		(struct future_vtable){operations[0].number, known->index};
+}
+
+/* A snapshot_type_of. */
+static size_t type_of(void *context, Dwarf_Die *die)
+{
+	const struct type_index *known = find_type(context, die);
+
+	return known ? known->index : SNAPSHOT_NONE;
+}
+
+/* Plan the snapshots of all types that are polled where a probe can be. */
+static int plan_snapshots(struct finder *finder)
+{
+	struct snapshot_layout *layout = snapshot_layout_new(type_of, finder);
+	struct poll_sites *sites = finder->sites;
+	bool *polled = calloc(sites->type_count + 1, sizeof(*polled));
+	int status = layout && polled ? 0 : -1;
+
+	for (size_t i = 0; i < sites->site_count && !status; i++)
+		if (sites->sites[i].type != POLL_SITE_NO_TYPE)
+			polled[sites->sites[i].type] = true;
+	for (struct type_index *index = finder->type_indexes; index && !status;
+	     index = index->hh.next)
+		if (polled[index->index])
+			status = snapshot_layout_plan(layout, &index->die,
+						      &sites->types[index->index].snapshot);
+	free(polled);
+	snapshot_layout_free(layout);
+	return status;
+}
+
 /* Find the sites that the debug information tells. Returns 0, or -1: no memory. */
 static int find_by_dwarf(struct finder *finder)
 {
@@ -510,7 +576,12 @@ static int find_by_dwarf(struct finder *finder)
 		if (executor)
 			consider_executor(finder, &pass->functions[i], executor);
 	}
-	return finder->out_of_memory || keep_inlined(finder) || finder->out_of_memory ? -1 : 0;
+	for (size_t i = 0; i < pass->vtable_count && !finder->out_of_memory; i++)
+		add_vtable(finder, &pass->vtables[i]);
+	return finder->out_of_memory || keep_inlined(finder) || plan_snapshots(finder) ||
+			       finder->out_of_memory
+		       ? -1
+		       : 0;
 }
 
 int poll_sites_find(const struct image *image, struct poll_sites *sites)
@@ -566,6 +637,7 @@ void poll_sites_free(struct poll_sites *sites)
 			free(type->await_points[j].file);
 			free(type->await_points[j].awaitee);
 		}
+		snapshot_plan_free(&type->snapshot);
 		free(type->await_points);
 		free(type->name);
 		free(type->file);
@@ -576,5 +648,6 @@ void poll_sites_free(struct poll_sites *sites)
 	free(sites->sites);
 	free(sites->inlined);
 	free(sites->ranges);
+	free(sites->vtables);
 	*sites = (struct poll_sites){0};
 }

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "snapshot_plan.h"
+
 struct image;
 
 enum future_kind {
@@ -35,11 +37,12 @@ struct future_type {
 	unsigned state_width;             /* bytes: 1, 2, 4 or 8 */
 	struct await_point *await_points; /* owned */
 	size_t await_point_count;
-	unsigned inlined;  /* live inlined copies of its poll function */
-	unsigned physical; /* physical copies of its poll function */
-	bool blocked_on;   /* an executor's `block_on` polls it */
-	bool run;          /* a function that runs tasks polls it */
-	bool root;         /* a task may begin with it: one of its sites says so */
+	unsigned inlined;              /* live inlined copies of its poll function */
+	unsigned physical;             /* physical copies of its poll function */
+	bool blocked_on;               /* an executor's `block_on` polls it */
+	bool run;                      /* a function that runs tasks polls it */
+	bool root;                     /* a task may begin with it: one of its sites says so */
+	struct snapshot_plan snapshot; /* owned; of types with sites */
 };
 
 /* How an exit tells Ready from Pending. */
@@ -99,6 +102,12 @@ struct inlined_range {
 	size_t poll; /* index into poll_sites.inlined */
 };
 
+/* The vtable of `dyn Future` for a type of future. */
+struct future_vtable {
+	uint64_t address; /* virtual address as linked */
+	size_t type;      /* index into poll_sites.types */
+};
+
 /* Where the two words of the RawWaker lie, from the address of the Context. */
 struct waker_layout {
 	bool known;
@@ -117,6 +126,8 @@ struct poll_sites {
 	size_t inlined_count;
 	struct inlined_range *ranges; /* owned; those of a poll in a row, in that order */
 	size_t range_count;
+	struct future_vtable *vtables; /* owned */
+	size_t vtable_count;
 	struct waker_layout waker;
 	bool from_symbols; /* found without debug information: much is not known */
 };

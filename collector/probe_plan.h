@@ -63,6 +63,7 @@ struct probe {
 	uint64_t tail_target; /* virtual address as linked */
 	bool result_known;    /* exit: the trap reads the discriminant of the result */
 	unsigned stack_above; /* exit: bytes that are popped between it and the return */
+	size_t words;         /* entry: words of the type's snapshot plan that a trap reads */
 	char *fetch;          /* fetch arguments in tracefs syntax; owned */
 };
 
@@ -76,6 +77,7 @@ struct probe_plan {
 	size_t image_count;
 	struct plan_choice choice; /* its patterns are borrowed, and read while planning */
 	bool *chosen;              /* owned; future types to probe, all images in a row */
+	bool *matching;            /* owned; likewise: their names match */
 	bool *incomplete;          /* owned; likewise: a poll of it cannot be probed */
 	struct probe *probes;      /* owned */
 	size_t probe_count;
@@ -94,6 +96,9 @@ void probe_plan_free(struct probe_plan *plan);
 
 /* Is the type (index into the types of that image) chosen? */
 bool probe_plan_has_type(const struct probe_plan *plan, size_t image, size_t type);
+
+/* Does the name of the type match, be it chosen or not? */
+bool probe_plan_matches(const struct probe_plan *plan, size_t image, size_t type);
 
 /* Will every poll of the type trap? */
 bool probe_plan_sees_all(const struct probe_plan *plan, size_t image, size_t type);

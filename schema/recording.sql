@@ -97,7 +97,61 @@ CREATE TABLE event (
     return_address INTEGER, -- entry: where the call came from
     waker_data INTEGER,     -- entry: the two words of the RawWaker in the Context
     waker_vtable INTEGER,
+    snapshot BLOB,          -- entry: words of the future's memory, eight bytes each in the
+                            -- processor's order, for snapshot_node; NULL: none
     result INTEGER          -- exit: discriminant of the returned Poll; tail: the target
+);
+
+-- How the memory of a polled future tells of the futures inside it: one row per future,
+-- or enum that holds futures, that may lie there. event.snapshot has the words.
+CREATE TABLE snapshot_node (
+    id INTEGER PRIMARY KEY,
+    polled_type_id INTEGER NOT NULL REFERENCES future_type (id), -- in whose memory it lies
+    parent_id INTEGER REFERENCES snapshot_node (id), -- what it lies in; NULL: it is the
+                            -- polled future itself
+    future_type_id INTEGER REFERENCES future_type (id), -- NULL: an enum, a future that was
+                            -- not chosen, or one behind `dyn`
+    awaited INTEGER NOT NULL, -- 1: the coroutine it lies in awaits it, or what holds it
+    base_word INTEGER,      -- word with the address that byte_offset counts from; NULL: the
+                            -- polled future's
+    byte_offset INTEGER NOT NULL, -- from there to it
+    vtable_word INTEGER,    -- word with the address of its vtable; NULL: its type is known
+    word INTEGER,           -- its discriminant, of a coroutine the state, is in this word;
+                            -- NULL: it has none
+    shift INTEGER NOT NULL, -- bits from the low end of the word
+    width INTEGER NOT NULL, -- bits
+    excluded INTEGER NOT NULL -- it lives while the parent's discriminant is 0: one of its
+                            -- rows in snapshot_value, 1: none of them
+);
+
+-- Discriminants of the parent with which a snapshot_node lives, or does not.
+CREATE TABLE snapshot_value (
+    node_id INTEGER NOT NULL REFERENCES snapshot_node (id),
+    value INTEGER NOT NULL
+);
+
+-- Where the vtables of `dyn Future` are.
+CREATE TABLE future_vtable (
+    image_id INTEGER NOT NULL REFERENCES image (id),
+    address INTEGER NOT NULL, -- virtual address as linked
+    future_type_id INTEGER NOT NULL REFERENCES future_type (id)
+);
+
+-- One row per copy of a poll function that was inlined into another function.
+CREATE TABLE inlined_poll (
+    id INTEGER PRIMARY KEY,
+    image_id INTEGER NOT NULL REFERENCES image (id),
+    parent_id INTEGER REFERENCES inlined_poll (id), -- the copy around it; NULL: none
+    future_type_id INTEGER NOT NULL REFERENCES future_type (id),
+    function_address INTEGER NOT NULL, -- of the function in whose code it lies, as linked
+    line INTEGER            -- of the call that was inlined; NULL: unknown
+);
+
+-- The code of each inlined poll, with what is inlined into it.
+CREATE TABLE inlined_range (
+    inlined_poll_id INTEGER NOT NULL REFERENCES inlined_poll (id),
+    start_address INTEGER NOT NULL, -- virtual address as linked
+    end_address INTEGER NOT NULL    -- first one behind it
 );
 
 -- What became of threads while recording.
@@ -159,10 +213,28 @@ INSERT INTO probe (id, image_id, future_type_id, kind, entry_id, file_offset, ad
     function_address, stack_above, runs_task, self_offset, task_idle)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
+-- name: insert_snapshot_node
+INSERT INTO snapshot_node (id, polled_type_id, parent_id, future_type_id, awaited, base_word,
+    byte_offset, vtable_word, word, shift, width, excluded)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_snapshot_value
+INSERT INTO snapshot_value (node_id, value) VALUES (?, ?);
+
+-- name: insert_future_vtable
+INSERT INTO future_vtable (image_id, address, future_type_id) VALUES (?, ?, ?);
+
+-- name: insert_inlined_poll
+INSERT INTO inlined_poll (id, image_id, parent_id, future_type_id, function_address, line)
+VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: insert_inlined_range
+INSERT INTO inlined_range (inlined_poll_id, start_address, end_address) VALUES (?, ?, ?);
+
 -- name: insert_event
 INSERT INTO event (time_ns, cpu, pid, tid, probe_id, address, sp, self, state, return_address,
-    waker_data, waker_vtable, result, task_state)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    waker_data, waker_vtable, result, task_state, snapshot)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_thread_event
 INSERT INTO thread_event (time_ns, kind, pid, tid, parent_tid, name) VALUES (?, ?, ?, ?, ?, ?);

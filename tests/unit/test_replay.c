@@ -15,7 +15,8 @@
 #include <cmocka.h>
 
 /* Probes 1 and 2 are the entry and exit of outer, 3 and 4 of inner, 5 a tail call of
- * outer to inner, 6 an entry of a function that runs tasks. */
+ * outer to inner, 6 an entry of a function that runs tasks, 7 of one that stands for the
+ * poll of an outer. */
 static const char probes[] =
 	"INSERT INTO image VALUES (1, 'x', NULL);"
 	"INSERT INTO future_type (id, image_id, name, kind, size_bytes, inlined, complete) "
@@ -23,13 +24,15 @@ static const char probes[] =
 	"(1, 1, 'outer', 'async_fn', 64, 0, 1), (2, 1, 'inner', 'future', 8, 0, 1);"
 	"INSERT INTO probe (id, image_id, future_type_id, kind, entry_id, file_offset, "
 	"address, function_address, stack_above,"
-	" state_known, self_known, waker_known, exits, result_is, result_value, tail_address)"
-	" VALUES (1, 1, 1, 'entry', 1, 0, 1000, 1000, 0, 1, 1, 0, 1, NULL, NULL, NULL),"
-	" (2, 1, 1, 'exit', 1, 0, 1010, 1010, 0, 0, 0, 0, 0, 'pending', 1, NULL),"
-	" (3, 1, 2, 'entry', 3, 0, 2000, 2000, 0, 0, 1, 0, 1, NULL, NULL, NULL),"
-	" (4, 1, 2, 'exit', 3, 0, 2010, 2010, 0, 0, 0, 0, 0, 'pending', 1, NULL),"
-	" (5, 1, 1, 'tail', 1, 0, 1020, 1020, 0, 0, 0, 0, 0, NULL, NULL, 2000),"
-	" (6, 1, NULL, 'entry', 6, 0, 3000, 3000, 0, 0, 1, 0, 1, NULL, NULL, NULL);";
+	" state_known, self_known, waker_known, exits, result_is, result_value, tail_address,"
+	" runs_task, self_offset, task_idle)"
+	" VALUES (1, 1, 1, 'entry', 1, 0, 1000, 1000, 0, 1, 1, 0, 1, NULL, NULL, NULL, 0, 0, 0),"
+	" (2, 1, 1, 'exit', 1, 0, 1010, 1010, 0, 0, 0, 0, 0, 'pending', 1, NULL, 0, 0, 0),"
+	" (3, 1, 2, 'entry', 3, 0, 2000, 2000, 0, 0, 1, 0, 1, NULL, NULL, NULL, 0, 0, 0),"
+	" (4, 1, 2, 'exit', 3, 0, 2010, 2010, 0, 0, 0, 0, 0, 'pending', 1, NULL, 0, 0, 0),"
+	" (5, 1, 1, 'tail', 1, 0, 1020, 1020, 0, 0, 0, 0, 0, NULL, NULL, 2000, 0, 0, 0),"
+	" (6, 1, NULL, 'entry', 6, 0, 3000, 3000, 0, 0, 1, 0, 1, NULL, NULL, NULL, 1, 0, 0),"
+	" (7, 1, 1, 'entry', 7, 0, 4000, 4000, 0, 1, 1, 0, 1, NULL, NULL, NULL, 1, 40, 2);";
 
 static int make(void **state)
 {
