@@ -3,6 +3,7 @@
 #include "image.h"
 #include "insn.h"
 #include "asyncrec/message.h"
+#include "asyncrec/strings.h"
 
 #include <inttypes.h>
 #include <regex.h>
@@ -103,6 +104,13 @@ static bool is_in_level(enum plan_level level, const struct future_type *type)
 	}
 }
 
+/* Pointers to futures are futures; but what they point to is what matters. */
+static bool is_pointer(const struct future_type *type)
+{
+	return starts_with(type->name, "core::pin::Pin<") || starts_with(type->name, "&mut ") ||
+	       starts_with(type->name, "alloc::boxed::Box<");
+}
+
 static int choose_types(struct probe_plan *plan)
 {
 	const struct plan_choice *choice = &plan->choice;
@@ -127,7 +135,8 @@ static int choose_types(struct probe_plan *plan)
 			     !matches_any(match, choice->match_count, type->name)) ||
 			    matches_any(exclude, choice->exclude_count, type->name))
 				continue;
-			plan->matching[type_index(plan, image, i)] = true;
+			plan->matching[type_index(plan, image, i)] =
+				choice->level == LEVEL_ALL || !is_pointer(type);
 			if (!is_in_level(choice->level, type))
 				continue;
 			plan->chosen[type_index(plan, image, i)] = true;

@@ -77,7 +77,7 @@ struct probe_plan {
 	size_t image_count;
 	struct plan_choice choice; /* its patterns are borrowed, and read while planning */
 	bool *chosen;              /* owned; future types to probe, all images in a row */
-	bool *matching;            /* owned; likewise: their names match */
+	bool *matching;            /* owned; likewise: memory may show them */
 	bool *incomplete;          /* owned; likewise: a poll of it cannot be probed */
 	struct probe *probes;      /* owned */
 	size_t probe_count;
@@ -97,7 +97,7 @@ void probe_plan_free(struct probe_plan *plan);
 /* Is the type (index into the types of that image) chosen? */
 bool probe_plan_has_type(const struct probe_plan *plan, size_t image, size_t type);
 
-/* Does the name of the type match, be it chosen or not? */
+/* Is a future of the type, if memory shows one, part of an await chain? */
 bool probe_plan_matches(const struct probe_plan *plan, size_t image, size_t type);
 
 /* Will every poll of the type trap? */

@@ -443,6 +443,41 @@ static void look_at_dyn(struct planner *planner, struct place *place)
 	}
 }
 
+/* A pointer that is polled itself, as `Pin<Box<T>>` polls `Box<T>`. */
+static bool look_at_polled_pointer(struct planner *planner, struct place *place)
+{
+	size_t type = future_type(planner->layout, &place->type);
+	struct snapshot_node node;
+	size_t index;
+
+	if (type == SNAPSHOT_NONE)
+		return true;
+	node = node_of(place, type);
+	index = add_node(planner, &node);
+	if (index == SNAPSHOT_NONE) {
+		free(node.values);
+		return false;
+	}
+	*place = inside(place, index);
+	return true;
+}
+
+/* Let place be what the pointer there points to. False if that is not to be looked at. */
+static bool follow(struct planner *planner, struct place *place, const Dwarf_Die *target)
+{
+	if (place->pointers == MOST_POINTERS || !look_at_polled_pointer(planner, place))
+		return false;
+	place->base = word_at(planner, place->base, place->offset);
+	if (place->base == SNAPSHOT_NONE) {
+		planner->plan->left_out++;
+		return false;
+	}
+	place->type = *target;
+	place->offset = 0;
+	place->pointers++;
+	return true;
+}
+
 static void look_at(struct planner *planner, struct place *place)
 {
 	Dwarf_Die target;
@@ -453,18 +488,8 @@ static void look_at(struct planner *planner, struct place *place)
 		planner->plan->left_out++;
 		return;
 	}
-	if (points_to(&place->type, &target)) {
-		if (place->pointers == MOST_POINTERS)
-			return;
-		place->base = word_at(planner, place->base, place->offset);
-		if (place->base == SNAPSHOT_NONE) {
-			planner->plan->left_out++;
-			return;
-		}
-		place->type = target;
-		place->offset = 0;
-		place->pointers++;
-	}
+	if (points_to(&place->type, &target) && !follow(planner, place, &target))
+		return;
 	layout_skip_wrapper(&place->type);
 	type = future_type(planner->layout, &place->type);
 	if (type != SNAPSHOT_NONE)

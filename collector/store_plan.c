@@ -181,7 +181,8 @@ static int write_inlined(struct writer *writer)
 		bind_index(insert, 1, writer->first_inlined, i);
 		bind_index(insert, 2, 1, writer->image);
 		bind_index(insert, 3, writer->first_inlined, poll->parent);
-		bind_index(insert, 4, writer->first_type, poll->type);
+		if (probe_plan_matches(writer->plan, writer->image, poll->type))
+			bind_index(insert, 4, writer->first_type, poll->type);
 		sqlite3_bind_int64(insert, 5, (sqlite3_int64)poll->function);
 		bind_line(insert, 6, poll->line);
 		if (step(writer, INSERT_INLINED_POLL))

@@ -12,11 +12,13 @@ static void close_innermost(struct call_stack *stack, call_stack_closed *closed,
 	struct poll *poll = stack->polls[--stack->count];
 
 	poll->closed = true;
-	if (poll->parent) {
-		if (poll->end_ns)
-			poll->parent->children_ns += poll->end_ns - poll->start_ns;
-		if (poll->result == POLL_PENDING)
-			poll->parent->child_pending = true;
+	if (poll->parent && poll->result == POLL_PENDING)
+		poll->parent->child_pending = true;
+	/* An inferred poll around it has no time of its own. */
+	for (struct poll *outer = poll->parent; outer && poll->end_ns; outer = outer->parent) {
+		outer->children_ns += poll->end_ns - poll->start_ns;
+		if (!outer->is_inferred)
+			break;
 	}
 	/* What encloses it may be gone from now on. */
 	poll->parent = NULL;

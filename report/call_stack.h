@@ -21,7 +21,15 @@ enum poll_result {
 	POLL_PANICKED,
 };
 
+#include "snapshot.h"
+
 struct future;
+
+/* A poll that trapped, made by another. */
+struct trapped {
+	int64_t type_id;
+	uint64_t address; /* of the future */
+};
 
 /* One poll. An id of 0 means none; times are CLOCK_MONOTONIC ns, 0: not known. */
 struct poll {
@@ -40,6 +48,9 @@ struct poll {
 	bool state_known;
 	bool exits_known; /* every exit of the function is probed */
 	bool runs_task; /* an executor's function that runs a task, itself awaited by nobody */
+	int64_t image_id;
+	uint64_t function_address; /* of its poll function, as linked */
+	uint64_t return_address;   /* where the call came from, as linked */
 	/* where it stands */
 	int64_t id;             /* set by the caller */
 	struct poll *parent;    /* the poll around it; NULL: an executor made it */
@@ -59,6 +70,16 @@ struct poll {
 	bool in_tail_call;
 	bool tail_is_linked; /* tail_target is an address as linked, else as in the process */
 	uint64_t tail_target;
+	/* of inferred.c */
+	struct living_set living; /* what lives in the future's memory before it */
+	struct poll **inner;      /* owned array; polls inferred in it */
+	size_t inner_count;
+	struct trapped *trapped; /* owned; polls that trapped which it made */
+	size_t trapped_count;
+	bool is_inferred; /* no trap of its own tells of it */
+	bool certain;     /* inferred: it happened, else it is likely */
+	size_t node;      /* inferred: as in struct living */
+	int64_t left_ns;  /* inferred: by this time it had ended; 0: unknown */
 	/* of futures.c */
 	struct future *future;
 	int64_t future_id;

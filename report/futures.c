@@ -115,6 +115,7 @@ static bool begins_future(const struct future *future, const struct poll *poll)
 static void settle(struct futures *futures, struct future *future, const struct poll *next)
 {
 	struct poll *poll = future->last;
+	int64_t left_ns;
 
 	future->last = NULL;
 	if (!poll)
@@ -131,11 +132,12 @@ static void settle(struct futures *futures, struct future *future, const struct 
 		poll->state_after = STATE_PANICKED;
 	else if (next && next->state_known)
 		poll->state_after = next->state_before;
-	if (poll->result == POLL_PENDING && next && poll->end_ns)
-		poll->wait_ns = next->start_ns - poll->end_ns;
+	left_ns = poll->is_inferred ? poll->left_ns : poll->end_ns;
+	if (poll->result == POLL_PENDING && next && left_ns)
+		poll->wait_ns = next->start_ns - left_ns;
 	poll->is_last = !next;
 	poll->future = NULL;
-	futures->done(futures->context, poll);
+	futures->done(futures->context, poll, next);
 }
 
 /* A younger future takes the key of future. */

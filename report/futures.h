@@ -13,8 +13,11 @@
 
 struct futures;
 
-/* Called for each poll when all is known of it, which then belongs to the callee. */
-typedef void futures_done(void *context, struct poll *poll);
+/*
+ * Called for each poll when all is known of it, which then belongs to the callee; next
+ * is the next poll of the same future, or NULL.
+ */
+typedef void futures_done(void *context, struct poll *poll, const struct poll *next);
 
 /* Returns an empty set, or NULL when memory ran out. done gets context. */
 struct futures *futures_new(futures_done *done, void *context);

@@ -2,6 +2,7 @@
 
 #include "call_stack.h"
 #include "futures.h"
+#include "inferred.h"
 #include "schema_sql.h"
 
 #include <sqlite3.h>
@@ -34,6 +35,10 @@ enum input_column {
 	IN_SIZE,
 	IN_RUNS_TASK,
 	IN_IDLE,
+	IN_IMAGE,
+	IN_RETURN_ADDRESS,
+	IN_BIAS,
+	IN_SNAPSHOT,
 };
 
 /* Columns of replay_columns. */
@@ -62,6 +67,8 @@ enum output_column {
 	OUT_IS_LAST,
 	OUT_DROPPED,
 	OUT_RUNNING,
+	OUT_SOURCE,
+	OUT_CERTAIN,
 };
 
 struct thread {
@@ -84,10 +91,11 @@ struct replay_table {
 struct replay_cursor {
 	sqlite3_vtab_cursor base;
 	sqlite3 *db;
-	sqlite3_stmt *input;     /* owned */
-	struct thread *threads;  /* owned */
-	struct futures *futures; /* owned */
-	struct loss *losses;     /* owned */
+	sqlite3_stmt *input;       /* owned */
+	struct thread *threads;    /* owned */
+	struct futures *futures;   /* owned */
+	struct inferred *inferred; /* owned */
+	struct loss *losses;       /* owned */
 	size_t loss_count;
 	int64_t poll_count; /* polls begun so far */
 	struct poll **rows; /* owned with its polls; done, to give out, oldest first */
@@ -99,10 +107,13 @@ struct replay_cursor {
 };
 
 /* A futures_done. */
-static void take_done(void *context, struct poll *poll)
+static void take_done(void *context, struct poll *poll, const struct poll *next)
 {
 	struct replay_cursor *cursor = context;
 
+	if (inferred_settle(cursor->inferred, poll, next))
+		cursor->out_of_memory = true;
+	inferred_forget(poll);
 	if (cursor->row_count == cursor->row_room) {
 		size_t room = cursor->row_room ? cursor->row_room * 2 : 64;
 		struct poll **grown = realloc(cursor->rows, room * sizeof(*grown));
@@ -134,12 +145,30 @@ static void take_closed(void *context, struct poll *poll)
 	struct replay_cursor *cursor = context;
 
 	if (!poll->type_id) {
+		inferred_forget(poll);
 		free(poll);
 		return;
 	}
 	/* Left without passing an exit, all exits being probed: it panicked. */
 	if (poll->unwound_ns && !may_be_lost(cursor, poll->start_ns, poll->unwound_ns))
 		poll->result = POLL_PANICKED;
+	futures_end(cursor->futures, poll);
+}
+
+/* An inferred_begin. */
+static int begin_inferred(void *context, struct poll *poll)
+{
+	struct replay_cursor *cursor = context;
+
+	poll->id = ++cursor->poll_count;
+	return futures_begin(cursor->futures, poll);
+}
+
+/* An inferred_end. */
+static void end_inferred(void *context, struct poll *poll)
+{
+	struct replay_cursor *cursor = context;
+
 	futures_end(cursor->futures, poll);
 }
 
@@ -185,6 +214,9 @@ static void enter(struct replay_cursor *cursor, struct thread *thread)
 		.state_known = sqlite3_column_int(row, IN_STATE_KNOWN),
 		.exits_known = sqlite3_column_int(row, IN_EXITS),
 		.runs_task = sqlite3_column_int(row, IN_RUNS_TASK),
+		.image_id = sqlite3_column_int64(row, IN_IMAGE),
+		.function_address = address,
+		.return_address = (uint64_t)sqlite3_column_int64(row, IN_RETURN_ADDRESS),
 	};
 	/* The executor found the task done or cancelled: no poll, but still a task's bound. */
 	if (sqlite3_column_int(row, IN_IDLE))
@@ -208,7 +240,10 @@ static void enter(struct replay_cursor *cursor, struct thread *thread)
 	if (!poll->type_id)
 		return;
 	poll->id = ++cursor->poll_count;
-	if (futures_begin(cursor->futures, poll))
+	if (inferred_read(cursor->inferred, poll, sqlite3_column_blob(row, IN_SNAPSHOT),
+			  (size_t)sqlite3_column_bytes(row, IN_SNAPSHOT) / sizeof(uint64_t),
+			  (uint64_t)sqlite3_column_int64(row, IN_BIAS)) ||
+	    inferred_place(cursor->inferred, poll) || futures_begin(cursor->futures, poll))
 		cursor->out_of_memory = true;
 }
 
@@ -385,6 +420,7 @@ static void cursor_clear(struct replay_cursor *cursor)
 		free(thread);
 	}
 	futures_free(cursor->futures);
+	inferred_free(cursor->inferred);
 	free(cursor->losses);
 	free(cursor->rows);
 	sqlite3_finalize(cursor->input);
@@ -412,7 +448,8 @@ static int vtab_filter(sqlite3_vtab_cursor *base, int index, const char *name, i
 	(void)argv;
 	cursor_clear(cursor);
 	cursor->futures = futures_new(take_done, cursor);
-	if (!cursor->futures)
+	cursor->inferred = inferred_load(cursor->db, begin_inferred, end_inferred, cursor);
+	if (!cursor->futures || !cursor->inferred)
 		return SQLITE_NOMEM;
 	status = load_losses(cursor);
 	if (status == SQLITE_OK)
@@ -531,6 +568,13 @@ static int vtab_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
 		break;
 	case OUT_RUNNING:
 		sqlite3_result_int(context, poll->running);
+		break;
+	case OUT_SOURCE:
+		sqlite3_result_text(context, poll->is_inferred ? "snapshot" : "probe", -1,
+				    SQLITE_STATIC);
+		break;
+	case OUT_CERTAIN:
+		sqlite3_result_int(context, !poll->is_inferred || poll->certain);
 		break;
 	}
 	return SQLITE_OK;

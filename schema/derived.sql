@@ -33,7 +33,7 @@ CREATE TABLE chain (
 
 -- One row per poll.
 CREATE TABLE poll (
-    id INTEGER PRIMARY KEY,   -- in the order of start_ns
+    id INTEGER PRIMARY KEY,
     future_id INTEGER NOT NULL REFERENCES future (id),
     parent_id INTEGER REFERENCES poll (id), -- the poll that made this one; NULL: an executor did
     task_id INTEGER NOT NULL REFERENCES task (id),
@@ -44,7 +44,10 @@ CREATE TABLE poll (
     state_before INTEGER,     -- the coroutine's state at entry; NULL: no coroutine
     state_after INTEGER,      -- 1 ready, 2 panicked, else the state of the next poll
     result TEXT CHECK (result IN ('ready', 'pending', 'panicked')),
-    source TEXT NOT NULL,     -- probe: a trap at this poll's entry
+    source TEXT NOT NULL      -- probe: a trap at this poll's entry; snapshot: inferred from
+        CHECK (source IN ('probe', 'snapshot')), -- the traps of the poll around it, whose
+                              -- start_ns it has; it has no end_ns
+    certain INTEGER NOT NULL, -- 0: likely but not sure to have happened, and not counted
     self_ns INTEGER,          -- its time less that of the polls inside it
     wait_ns INTEGER,          -- pending: until the next poll of the same future
     child_pending INTEGER NOT NULL, -- 1: a future it polled was pending too: that one waited

@@ -27,7 +27,9 @@ CREATE TABLE replay (
     child_pending INTEGER,   -- 1: a future that it polled returned Pending
     is_last INTEGER,         -- 1: no other poll of the future follows
     dropped INTEGER,         -- 1: pending, and then another future had its address
-    running INTEGER          -- 1: it never ended
+    running INTEGER,         -- 1: it never ended
+    source TEXT,             -- probe or snapshot
+    certain INTEGER          -- 0: likely, but not sure to have happened
 );
 
 -- name: replay_losses
@@ -39,14 +41,43 @@ SELECT e.id, e.time_ns, e.pid, e.tid, e.address - p.address + p.function_address
     e.sp + p.stack_above, e.self + p.self_offset, e.state, e.result,
     p.kind, p.entry_id, p.future_type_id, p.self_known, p.state_known, p.exits,
     p.result_is, p.result_value, p.tail_address, p.function_address, t.size_bytes,
-    p.runs_task, (e.task_state & p.task_idle) <> 0
+    p.runs_task, (e.task_state & p.task_idle) <> 0, p.image_id,
+    e.return_address - (e.address - p.address), e.address - p.address, e.snapshot
 FROM event e JOIN probe p ON p.id = e.probe_id
 LEFT JOIN future_type t ON t.id = p.future_type_id
 UNION ALL
 -- A thread id that is used again begins with an empty stack.
-SELECT 0, time_ns, pid, tid, 0, 0, 0, 0, 0, 'start', 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0, 0, 0
+SELECT 0, time_ns, pid, tid, 0, 0, 0, 0, 0, 'start', 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0,
+    0, NULL
 FROM thread_event WHERE kind = 'start'
 ORDER BY 2;
+
+-- name: snapshot_types
+SELECT id, size_bytes, kind <> 'future', complete FROM future_type;
+
+-- name: snapshot_nodes
+SELECT id, polled_type_id, parent_id, future_type_id, awaited, base_word, byte_offset,
+    vtable_word, word, shift, width, excluded
+FROM snapshot_node ORDER BY id;
+
+-- name: snapshot_values
+SELECT n.polled_type_id, n.id, v.value FROM snapshot_value v JOIN snapshot_node n ON n.id = v.node_id;
+
+-- name: snapshot_vtables
+SELECT address, future_type_id FROM future_vtable;
+
+-- name: inlining
+-- Every range of inlined code, those of an outer poll before those inside it.
+WITH RECURSIVE nested(id, image_id, function_address, future_type_id, depth) AS (
+    SELECT id, image_id, function_address, future_type_id, 0 FROM inlined_poll
+    WHERE parent_id IS NULL
+    UNION ALL
+    SELECT i.id, i.image_id, i.function_address, i.future_type_id, n.depth + 1
+    FROM nested n JOIN inlined_poll i ON i.parent_id = n.id
+)
+SELECT n.image_id, n.function_address, r.start_address, r.end_address, n.depth, n.future_type_id
+FROM nested n JOIN inlined_range r ON r.inlined_poll_id = n.id
+ORDER BY n.image_id, n.function_address, n.depth;
 
 -- name: reconstruct_threads
 INSERT INTO thread (pid, tid, name, start_ns, end_ns)
@@ -74,9 +105,9 @@ INSERT INTO chain (id, parent_id, future_type_id)
 SELECT DISTINCT chain_id, parent_chain_id, future_type_id FROM replayed;
 
 INSERT INTO poll (id, future_id, parent_id, task_id, chain_id, tid, start_ns, end_ns,
-    state_before, state_after, result, source, self_ns, wait_ns, child_pending, event_id)
+    state_before, state_after, result, source, certain, self_ns, wait_ns, child_pending, event_id)
 SELECT id, future_id, parent_id, task_id, chain_id, tid, start_ns, end_ns,
-    state_before, state_after, result, 'probe', self_ns, wait_ns, child_pending, event_id
+    state_before, state_after, result, source, certain, self_ns, wait_ns, child_pending, event_id
 FROM replayed ORDER BY id;
 
 -- name: reconstruct_futures
@@ -146,8 +177,9 @@ WHERE f.parent_id IS NULL ORDER BY f.task_id;
 
 -- name: reconstruct_counts
 CREATE TEMP TABLE chain_sum AS
-SELECT chain_id, count(*) AS polls, sum(result IS 'ready') AS ready,
-    sum(result IS 'pending') AS pending, sum(result IS 'panicked') AS panicked,
+SELECT chain_id, sum(certain) AS polls, sum(result IS 'ready' AND certain) AS ready,
+    sum(result IS 'pending' AND certain) AS pending, sum(result IS 'panicked') AS panicked,
+    sum(source = 'snapshot') AS snapshots, count(*) AS rows,
     coalesce(sum(end_ns - start_ns), 0) AS busy_ns, coalesce(sum(self_ns), 0) AS self_ns,
     coalesce(sum(wait_ns), 0) AS wait_ns,
     coalesce(sum(CASE WHEN NOT child_pending THEN wait_ns END), 0) AS leaf_wait_ns
@@ -158,7 +190,7 @@ INSERT INTO poll_count (name, kind, futures, polls, ready, pending, cancelled, p
 WITH polled AS (
     SELECT c.future_type_id, sum(polls) AS polls, sum(ready) AS ready, sum(pending) AS pending,
         sum(panicked) AS panicked, sum(busy_ns) AS busy_ns, sum(self_ns) AS self_ns,
-        sum(wait_ns) AS wait_ns
+        sum(wait_ns) AS wait_ns, sum(snapshots) AS snapshots, sum(rows) AS rows
     FROM chain_sum s JOIN chain c ON c.id = s.chain_id GROUP BY c.future_type_id
 ), made AS (
     SELECT future_type_id, count(*) AS futures, sum(outcome IS 'cancelled') AS cancelled
@@ -166,12 +198,13 @@ WITH polled AS (
 )
 SELECT t.name, t.kind, coalesce(m.futures, 0), coalesce(p.polls, 0), coalesce(p.ready, 0),
     coalesce(p.pending, 0), coalesce(m.cancelled, 0), coalesce(p.panicked, 0),
-    coalesce(p.busy_ns, 0), coalesce(p.self_ns, 0), coalesce(p.wait_ns, 0), 'probe',
+    coalesce(p.busy_ns, 0), coalesce(p.self_ns, 0), coalesce(p.wait_ns, 0),
+    CASE p.snapshots WHEN p.rows THEN 'snapshot' ELSE 'probe' END,
     t.complete AND NOT EXISTS (SELECT 1 FROM lost)
         AND EXISTS (SELECT 1 FROM meta WHERE key = 'end_ns'), t.id
 FROM future_type t LEFT JOIN polled p ON p.future_type_id = t.id
 LEFT JOIN made m ON m.future_type_id = t.id
-WHERE t.id IN (SELECT future_type_id FROM probe WHERE kind = 'entry');
+WHERE p.rows > 0 OR t.id IN (SELECT future_type_id FROM probe WHERE kind = 'entry');
 
 INSERT INTO await_edge (parent, child, file, line, polls, wait_ns, parent_type_id, child_type_id)
 WITH once AS (

@@ -142,7 +142,7 @@ CREATE TABLE inlined_poll (
     id INTEGER PRIMARY KEY,
     image_id INTEGER NOT NULL REFERENCES image (id),
     parent_id INTEGER REFERENCES inlined_poll (id), -- the copy around it; NULL: none
-    future_type_id INTEGER NOT NULL REFERENCES future_type (id),
+    future_type_id INTEGER REFERENCES future_type (id), -- NULL: its name does not match
     function_address INTEGER NOT NULL, -- of the function in whose code it lies, as linked
     line INTEGER            -- of the call that was inlined; NULL: unknown
 );

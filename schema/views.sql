@@ -91,7 +91,7 @@ SELECT p.start_ns - (SELECT value FROM meta WHERE key = 'start_ns') AS at_ns, p.
     p.task_id AS task, p.end_ns - p.start_ns AS busy_ns, p.state_before AS state,
     p.result, p.wait_ns, t.name AS future
 FROM poll p JOIN future f ON f.id = p.future_id JOIN future_type t ON t.id = f.future_type_id
-ORDER BY p.id
+ORDER BY p.start_ns, p.id
 
 -- name: is_derived
 SELECT count(*) FROM sqlite_schema WHERE name = 'await_chain'

@@ -1,0 +1,438 @@
+#include "inferred.h"
+
+#include "inlining.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_INLINED = 32, STATE_UNRESUMED = 0 };
+
+struct inferred {
+	struct snapshots *snapshots; /* owned */
+	struct inlining *inlining;   /* owned */
+	inferred_begin *begin;
+	inferred_end *end;
+	void *context;
+};
+
+struct inferred *inferred_load(sqlite3 *db, inferred_begin *begin, inferred_end *end,
+			       void *context)
+{
+	struct inferred *inferred = calloc(1, sizeof(*inferred));
+
+	if (!inferred)
+		return NULL;
+	*inferred = (struct inferred){
+		.snapshots = snapshots_load(db),
+		.inlining = inlining_load(db),
+		.begin = begin,
+		.end = end,
+		.context = context,
+	};
+	if (!inferred->snapshots || !inferred->inlining) {
+		inferred_free(inferred);
+		return NULL;
+	}
+	return inferred;
+}
+
+void inferred_free(struct inferred *inferred)
+{
+	if (!inferred)
+		return;
+	snapshots_free(inferred->snapshots);
+	inlining_free(inferred->inlining);
+	free(inferred);
+}
+
+int inferred_read(const struct inferred *inferred, struct poll *poll, const void *words,
+		  size_t count, uint64_t bias)
+{
+	return snapshots_read(inferred->snapshots, poll->type_id, words, count, poll->self,
+			      bias, &poll->living);
+}
+
+void inferred_forget(struct poll *poll)
+{
+	free(poll->living.futures);
+	free(poll->inner);
+	free(poll->trapped);
+	poll->living = (struct living_set){0};
+	poll->inner = NULL;
+	poll->inner_count = 0;
+	poll->trapped = NULL;
+	poll->trapped_count = 0;
+}
+
+/* The nearest coroutine from around outwards that holds what lies at the address. */
+static struct poll *container_of(struct poll *around, const struct poll *poll)
+{
+	for (struct poll *outer = around; outer; outer = outer->parent)
+		if (outer->state_known && outer->self_known && poll->self_known &&
+		    poll->self - outer->self < outer->size)
+			return outer;
+	return NULL;
+}
+
+/* Put poll into the poll around it. */
+static void put_into(struct poll *poll, struct poll *around)
+{
+	struct poll *container = container_of(around, poll);
+
+	poll->parent = around;
+	poll->parent_id = around->id;
+	poll->ordinal = ++around->children;
+	if (container)
+		poll->container = container;
+}
+
+static struct poll *find_inner(const struct poll *outer, const struct poll *around,
+			       int64_t type_id, uint64_t address)
+{
+	for (size_t i = 0; i < outer->inner_count; i++) {
+		struct poll *poll = outer->inner[i];
+
+		if (poll->parent == around && poll->type_id == type_id && poll->self == address)
+			return poll;
+	}
+	return NULL;
+}
+
+/*
+ * The poll in `around` of a future of that type at address (0: unknown), inferred in
+ * outer; node is its node, state the state it was in before. NULL: out of memory.
+ */
+static struct poll *inner_poll(struct inferred *inferred, struct poll *outer,
+			       struct poll *around, int64_t type_id, uint64_t address,
+			       size_t node, int64_t state)
+{
+	struct snapshot_type type = snapshots_type(inferred->snapshots, type_id);
+	struct poll *poll = find_inner(outer, around, type_id, address);
+	struct poll **grown;
+
+	if (poll)
+		return poll;
+	grown = realloc(outer->inner, (outer->inner_count + 1) * sizeof(*grown));
+	if (grown)
+		outer->inner = grown;
+	poll = grown ? calloc(1, sizeof(*poll)) : NULL;
+	if (!poll)
+		return NULL;
+	*poll = (struct poll){
+		.event_id = outer->event_id,
+		.type_id = type_id,
+		.pid = outer->pid,
+		.tid = outer->tid,
+		.self = address,
+		.self_known = address != 0,
+		.size = type.size,
+		.start_ns = outer->start_ns,
+		.state_before = state,
+		.state_known = type.is_coroutine,
+		.is_inferred = true,
+		.node = node,
+	};
+	put_into(poll, around);
+	outer->inner[outer->inner_count++] = poll;
+	return inferred->begin(inferred->context, poll) ? NULL : poll;
+}
+
+static struct poll *living_poll(struct inferred *inferred, struct poll *outer,
+				const struct living_set *set, size_t index, bool is_new)
+{
+	const struct living *future = &set->futures[index];
+	struct poll *around = outer;
+
+	if (future->parent != LIVING_NONE && future->parent != 0)
+		around = living_poll(inferred, outer, set, future->parent, is_new);
+	return around ? inner_poll(inferred, outer, around, future->type_id, future->address,
+				   future->node, is_new ? STATE_UNRESUMED : future->state)
+		      : NULL;
+}
+
+/* The future of that type that the one at index holds, or LIVING_NONE. */
+static size_t held_by(const struct living_set *set, size_t index, int64_t type_id)
+{
+	for (size_t i = 1; i < set->count; i++)
+		if (set->futures[i].parent == index && set->futures[i].type_id == type_id)
+			return i;
+	return LIVING_NONE;
+}
+
+/* The polls inlined around the call in outer that began poll, as types: outermost first. */
+static struct poll *place_by_types(struct inferred *inferred, struct poll *outer,
+				   const struct poll *poll, const int64_t *types, size_t count)
+{
+	struct poll *around = outer;
+	size_t living = outer->living.count ? 0 : LIVING_NONE;
+	size_t node = 0;
+
+	for (size_t i = 0; i < count && around; i++) {
+		uint64_t address = 0;
+		int64_t state = STATE_UNRESUMED;
+
+		if (living != LIVING_NONE)
+			living = held_by(&outer->living, living, types[i]);
+		if (living != LIVING_NONE) {
+			address = outer->living.futures[living].address;
+			state = outer->living.futures[living].state;
+			node = outer->living.futures[living].node;
+		} else if (outer->self_known && node != LIVING_NONE) {
+			node = snapshots_place(inferred->snapshots, outer->type_id, node,
+					       types[i], outer->self,
+					       poll->self_known ? poll->self : 0, &address);
+		}
+		around = inner_poll(inferred, outer, around, types[i], address, node, state);
+		if (around)
+			around->certain = true;
+	}
+	return around;
+}
+
+/* The innermost future living in outer's memory in which poll's future lies. */
+static struct poll *place_by_memory(struct inferred *inferred, struct poll *outer,
+				    const struct poll *poll)
+{
+	const struct living_set *set = &outer->living;
+	struct poll *around;
+	size_t found = 0;
+
+	for (size_t i = 1; i < set->count; i++) {
+		const struct living *future = &set->futures[i];
+		struct snapshot_type type =
+			snapshots_type(inferred->snapshots, future->type_id);
+
+		if (poll->self_known && poll->self - future->address < type.size &&
+		    future->parent == found && !type.complete &&
+		    (future->type_id != poll->type_id || future->address != poll->self))
+			found = i;
+	}
+	if (!found)
+		return outer;
+	around = living_poll(inferred, outer, set, found, false);
+	for (struct poll *certain = around; certain && certain != outer;
+	     certain = certain->parent)
+		certain->certain = true;
+	return around;
+}
+
+static int note_trapped(struct poll *outer, const struct poll *poll)
+{
+	struct trapped *grown =
+		realloc(outer->trapped, (outer->trapped_count + 1) * sizeof(*grown));
+
+	if (!grown)
+		return -1;
+	outer->trapped = grown;
+	grown[outer->trapped_count++] = (struct trapped){poll->type_id, poll->self};
+	return 0;
+}
+
+int inferred_place(struct inferred *inferred, struct poll *poll)
+{
+	struct poll *outer = poll->parent;
+	int64_t types[MOST_INLINED];
+	size_t first = 0;
+	size_t count;
+	struct poll *around;
+
+	if (!outer)
+		return 0;
+	if (note_trapped(outer, poll))
+		return -1;
+	count = inlining_find(inferred->inlining, outer->image_id, outer->function_address,
+			      poll->return_address, types, MOST_INLINED);
+	/* A function that runs a task has the poll of its future inlined. */
+	if (count && types[0] == outer->type_id)
+		first = 1;
+	around = count > first
+			 ? place_by_types(inferred, outer, poll, types + first, count - first)
+			 : place_by_memory(inferred, outer, poll);
+	if (!around)
+		return -1;
+	if (around != outer) {
+		outer->children--;
+		put_into(poll, around);
+	}
+	return 0;
+}
+
+/*
+ * The future in set that has this place in the plan of the one around, and its type and
+ * address. What lives in different variants of an enum or coroutine may have the latter
+ * two in common.
+ */
+static const struct living *find_living(const struct living_set *set, size_t node,
+					int64_t type_id, uint64_t address)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (set->futures[i].type_id == type_id && set->futures[i].address == address &&
+		    (node == LIVING_NONE || set->futures[i].node == node))
+			return &set->futures[i];
+	return NULL;
+}
+
+static const struct living *same_future(const struct living_set *set,
+					const struct living *future)
+{
+	return find_living(set, future->node, future->type_id, future->address);
+}
+
+/* The future of an inferred poll. */
+static const struct living *future_of(const struct living_set *set, const struct poll *poll)
+{
+	return set ? find_living(set, poll->node, poll->type_id, poll->self) : NULL;
+}
+
+static bool has_trapped(const struct poll *outer, const struct living *future)
+{
+	for (size_t i = 0; i < outer->trapped_count; i++)
+		if (outer->trapped[i].type_id == future->type_id &&
+		    outer->trapped[i].address == future->address)
+			return true;
+	return false;
+}
+
+/* Do traps tell of the future at index, or of one around it? */
+static bool is_told(const struct inferred *inferred, const struct poll *outer,
+		    const struct living_set *set, size_t index)
+{
+	for (; index && index != LIVING_NONE; index = set->futures[index].parent)
+		if (snapshots_type(inferred->snapshots, set->futures[index].type_id).complete ||
+		    has_trapped(outer, &set->futures[index]))
+			return true;
+	return false;
+}
+
+/* Polls of what lived before outer: it polls what it surely awaits, and what changed. */
+static int infer_before(struct inferred *inferred, struct poll *outer,
+			const struct living_set *after)
+{
+	for (size_t i = 1; i < outer->living.count; i++) {
+		const struct living *future = &outer->living.futures[i];
+		const struct living *later = same_future(after, future);
+		bool certain = future->certain || (later && later->state != future->state);
+		struct poll *poll;
+
+		if (!certain || is_told(inferred, outer, &outer->living, i))
+			continue;
+		poll = living_poll(inferred, outer, &outer->living, i, false);
+		if (!poll)
+			return -1;
+		poll->certain = true;
+	}
+	return 0;
+}
+
+/*
+ * Polls of what lives after outer, which is then suspended: a coroutine was polled if it
+ * did not live before, another future if it surely is awaited. That those which are
+ * merely held were polled is likely; the await chain is not whole without them.
+ */
+static int infer_after(struct inferred *inferred, struct poll *outer,
+		       const struct living_set *after)
+{
+	for (size_t i = 1; i < after->count; i++) {
+		const struct living *future = &after->futures[i];
+		const struct living *before = same_future(&outer->living, future);
+		struct poll *poll;
+
+		if (is_told(inferred, outer, after, i))
+			continue;
+		poll = living_poll(inferred, outer, before ? &outer->living : after,
+				   before ? (size_t)(before - outer->living.futures) : i,
+				   !before);
+		if (!poll)
+			return -1;
+		if (!before && (future->certain || future->state >= 0))
+			poll->certain = true;
+	}
+	return 0;
+}
+
+/* What became of poll, given what lives after the trapped poll around it; NULL: unknown. */
+static enum poll_result result_of(const struct poll *poll, const struct living_set *after)
+{
+	const struct poll *around = poll->parent;
+	const struct living *later;
+
+	if (future_of(after, poll) || (poll->child_pending && !after))
+		return POLL_PENDING;
+	/* A coroutine goes on from where it awaits when that is ready. */
+	if (!around->state_known || poll->ordinal != 1)
+		return POLL_UNKNOWN;
+	if (around->result == POLL_READY)
+		return POLL_READY;
+	if (around->is_inferred)
+		later = future_of(after, around);
+	else
+		later = after ? &after->futures[0] : NULL;
+	return later && later->state >= 0 && later->state != around->state_before
+		       ? POLL_READY
+		       : POLL_UNKNOWN;
+}
+
+/* A future that traps tell of waits for itself: what holds it is no leaf. */
+static void mark_pending(const struct inferred *inferred, const struct poll *outer,
+			 const struct living_set *after)
+{
+	for (size_t i = 1; i < after->count; i++) {
+		size_t parent = after->futures[i].parent;
+		struct poll *around;
+
+		if (!parent || !is_told(inferred, outer, after, i) ||
+		    is_told(inferred, outer, after, parent))
+			continue;
+		around = NULL;
+		for (size_t j = 0; j < outer->inner_count && !around; j++)
+			if (outer->inner[j]->type_id == after->futures[parent].type_id &&
+			    outer->inner[j]->self == after->futures[parent].address)
+				around = outer->inner[j];
+		if (around)
+			around->child_pending = true;
+	}
+}
+
+static void end_inner(struct inferred *inferred, struct poll *outer,
+		      const struct living_set *after)
+{
+	if (after)
+		mark_pending(inferred, outer, after);
+	/* Those inside first: what awaits a pending future is pending. */
+	for (size_t i = outer->inner_count; i-- > 0;) {
+		struct poll *poll = outer->inner[i];
+
+		if (future_of(after, poll) || (poll->child_pending && !after))
+			poll->parent->child_pending = true;
+	}
+	for (size_t i = 0; i < outer->inner_count; i++) {
+		struct poll *poll = outer->inner[i];
+
+		poll->result = result_of(poll, after);
+		poll->left_ns = outer->end_ns;
+	}
+	for (size_t i = 0; i < outer->inner_count; i++) {
+		struct poll *poll = outer->inner[i];
+
+		poll->closed = true;
+		poll->parent = NULL;
+		poll->container = NULL;
+		inferred->end(inferred->context, poll);
+	}
+	outer->inner_count = 0;
+}
+
+int inferred_settle(struct inferred *inferred, struct poll *poll, const struct poll *next)
+{
+	/* A younger future at the same address shows nothing of this one. */
+	const struct living_set *after = next && next->living.count ? &next->living : NULL;
+	int status = 0;
+
+	if (after && poll->living.count)
+		status = infer_before(inferred, poll, after) ||
+			 infer_after(inferred, poll, after);
+	else if (poll->living.count)
+		status = infer_before(inferred, poll, &(struct living_set){0});
+	end_inner(inferred, poll, after);
+	return status ? -1 : 0;
+}

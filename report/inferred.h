@@ -1,0 +1,55 @@
+/*
+ * Polls that no trap tells of alone: those of futures whose poll function was inlined,
+ * or is not probed. A poll that traps shows them in two ways: by what lives in the memory
+ * of the polled future before and after it (snapshot.h), and by the place of a call that
+ * it makes to a poll that traps too (inlining.h). They become polls like the others, so
+ * that an await chain has no gap; how many there were in one trapped poll nobody knows,
+ * so one is the least.
+ */
+#ifndef INFERRED_H
+#define INFERRED_H
+
+#include "call_stack.h"
+#include "snapshot.h"
+
+#include <sqlite3.h>
+
+struct inferred;
+
+/* Called when an inferred poll, whose place is filled in, begins; returns 0, or -1. */
+typedef int inferred_begin(void *context, struct poll *poll);
+/* Called when it ends. */
+typedef void inferred_end(void *context, struct poll *poll);
+
+/*
+ * Load what the recording in db knows. begin and end get context. Returns NULL when db
+ * cannot be read or memory ran out.
+ */
+struct inferred *inferred_load(sqlite3 *db, inferred_begin *begin, inferred_end *end,
+			       void *context);
+void inferred_free(struct inferred *inferred);
+
+/*
+ * A trap of poll, which begins, read words[0..count) of its future's memory; the image
+ * lies bias bytes from where it was linked. Returns 0, or -1 when memory ran out.
+ */
+int inferred_read(const struct inferred *inferred, struct poll *poll, const void *words,
+		  size_t count, uint64_t bias);
+
+/*
+ * The poll, which call_stack_enter has placed, begins: put the polls between that and
+ * the one around it which were inlined there. Returns 0, or -1 when memory ran out.
+ */
+int inferred_place(struct inferred *inferred, struct poll *poll);
+
+/*
+ * All is known of poll, next being the next one of its future, or NULL: make the polls
+ * that its snapshot and next's show, and end all that were inferred in it. Returns 0, or
+ * -1 when memory ran out.
+ */
+int inferred_settle(struct inferred *inferred, struct poll *poll, const struct poll *next);
+
+/* Release what poll keeps for this module. */
+void inferred_forget(struct poll *poll);
+
+#endif
