@@ -102,7 +102,7 @@ static bool begins_future(const struct future *future, const struct poll *poll)
 	if (!future->id)
 		return true;
 	/* Two polls of one future cannot overlap: its end was lost. */
-	if (future->last && !future->last->closed)
+	if (future->last && !future->last->closed && !future->last->runs_task)
 		return true;
 	if (!poll->state_known)
 		return ended || future->container_future_id != poll->container_future_id;
@@ -138,6 +138,33 @@ static void settle(struct futures *futures, struct future *future, const struct 
 	poll->is_last = !next;
 	poll->future = NULL;
 	futures->done(futures->context, poll, next);
+}
+
+/*
+ * An executor's function goes on for a moment after the poll that it stands for, when
+ * another thread may already poll again. Returns that poll, as ended now; what is left
+ * on the stack is just the function. NULL: out of memory.
+ */
+static struct poll *overtaken(struct poll *open, int64_t now)
+{
+	struct poll *ended = malloc(sizeof(*ended));
+
+	if (!ended)
+		return NULL;
+	*ended = *open;
+	ended->end_ns = now;
+	ended->closed = true;
+	for (size_t i = 0; i < ended->inner_count; i++)
+		if (ended->inner[i]->parent == open)
+			ended->inner[i]->parent = ended;
+	open->type_id = 0;
+	open->future = NULL;
+	open->living = (struct living_set){0};
+	open->inner = NULL;
+	open->inner_count = 0;
+	open->trapped = NULL;
+	open->trapped_count = 0;
+	return ended;
 }
 
 /* A younger future takes the key of future. */
@@ -186,6 +213,11 @@ int futures_begin(struct futures *futures, struct poll *poll)
 
 	if (!future)
 		return -1;
+	if (future->last && !future->last->closed && future->last->runs_task) {
+		future->last = overtaken(future->last, poll->start_ns);
+		if (!future->last)
+			return -1;
+	}
 	poll->container_future_id = poll->container ? poll->container->future_id : 0;
 	if (begins_future(future, poll))
 		replace(futures, future);

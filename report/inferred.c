@@ -304,22 +304,27 @@ static bool is_told(const struct inferred *inferred, const struct poll *outer,
 	return false;
 }
 
-/* Polls of what lived before outer: it polls what it surely awaits, and what changed. */
+/*
+ * Polls of what lived before outer: it polls what it surely awaits, and what changed.
+ * What is gone may have been polled to its end, or dropped. after: what lives then, or
+ * NULL.
+ */
 static int infer_before(struct inferred *inferred, struct poll *outer,
 			const struct living_set *after)
 {
 	for (size_t i = 1; i < outer->living.count; i++) {
 		const struct living *future = &outer->living.futures[i];
-		const struct living *later = same_future(after, future);
+		const struct living *later = after ? same_future(after, future) : NULL;
 		bool certain = future->certain || (later && later->state != future->state);
 		struct poll *poll;
 
-		if (!certain || is_told(inferred, outer, &outer->living, i))
+		if ((!certain && (later || !after)) ||
+		    is_told(inferred, outer, &outer->living, i))
 			continue;
 		poll = living_poll(inferred, outer, &outer->living, i, false);
 		if (!poll)
 			return -1;
-		poll->certain = true;
+		poll->certain |= certain;
 	}
 	return 0;
 }
@@ -426,13 +431,9 @@ int inferred_settle(struct inferred *inferred, struct poll *poll, const struct p
 {
 	/* A younger future at the same address shows nothing of this one. */
 	const struct living_set *after = next && next->living.count ? &next->living : NULL;
-	int status = 0;
+	int status = infer_before(inferred, poll, after) ||
+		     (after && infer_after(inferred, poll, after));
 
-	if (after && poll->living.count)
-		status = infer_before(inferred, poll, after) ||
-			 infer_after(inferred, poll, after);
-	else if (poll->living.count)
-		status = infer_before(inferred, poll, &(struct living_set){0});
 	end_inner(inferred, poll, after);
 	return status ? -1 : 0;
 }
