@@ -5,6 +5,7 @@
 #include "options.h"
 #include "rows.h"
 #include "schema_sql.h"
+#include "stretch.h"
 
 #include <inttypes.h>
 #include <sqlite3.h>
@@ -42,9 +43,11 @@ static int print_head(sqlite3 *db, const struct options *options)
 	       sqlite3_column_int64(head, 10)
 		       ? " (counts are lower bounds; a larger --buffer may help)"
 		       : "");
-	printf("seen      %" PRId64 " polls of %" PRId64 " futures in %" PRId64 " tasks\n",
+	printf("seen      %" PRId64 " polls of %" PRId64 " futures in %" PRId64 " tasks",
 	       (int64_t)sqlite3_column_int64(head, 7), (int64_t)sqlite3_column_int64(head, 8),
 	       (int64_t)sqlite3_column_int64(head, 9));
+	stretch_print(stdout, options);
+	putchar('\n');
 	sqlite3_finalize(head);
 	return 0;
 }

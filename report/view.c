@@ -1,8 +1,11 @@
 #include "view.h"
 
 #include "asyncrec/message.h"
+#include "flame.h"
 #include "rows.h"
 #include "schema_sql.h"
+#include "speedscope.h"
+#include "stretch.h"
 #include "summary.h"
 
 #include <regex.h>
@@ -52,8 +55,14 @@ static int add_regexp(sqlite3 *db, const char *pattern, regex_t *compiled)
 
 static int print(sqlite3 *db, const struct options *options)
 {
+	if (options->flame && flame_write(db, options))
+		return -1;
+	if (options->speedscope && speedscope_write(db, options))
+		return -1;
 	if (options->sql)
 		return rows_query(db, options->sql, options);
+	if (!options->view)
+		return 0;
 	if (strcmp(options->view, "summary") == 0)
 		return summary_print(db, options);
 	for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++)
@@ -68,9 +77,13 @@ int view_print(sqlite3 *db, const struct options *options)
 	regex_t compiled;
 	int status;
 
-	if (add_regexp(db, options->match, &compiled))
+	if (stretch_narrow(db, options) || add_regexp(db, options->match, &compiled))
 		return -1;
-	status = print(db, options);
+	status = sqlite3_exec(db, sql_view_relations, NULL, NULL, NULL);
+	if (status == SQLITE_OK)
+		status = print(db, options);
+	else
+		message_error("%s: %s", options->recording, sqlite3_errmsg(db));
 	regfree(&compiled);
 	return status;
 }

@@ -122,5 +122,6 @@ CREATE TABLE await_chain (
     polls INTEGER NOT NULL,   -- of the last future in it
     wait_ns INTEGER NOT NULL, -- tasks were suspended with just this chain pending
     busy_ns INTEGER NOT NULL, -- inside the polls of its last future
+    self_ns INTEGER NOT NULL, -- the same less the polls inside them
     id INTEGER PRIMARY KEY REFERENCES chain (id)
 );

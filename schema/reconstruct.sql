@@ -169,6 +169,7 @@ WITH RECURSIVE dropped(id) AS (
 )
 UPDATE future SET outcome = 'cancelled' WHERE id IN (SELECT id FROM dropped);
 
+-- name: reconstruct_tasks
 INSERT INTO task (id, root_future_id, name, first_poll_ns, last_poll_ns, polls, busy_ns, outcome)
 SELECT f.task_id, f.id, t.name, f.first_poll_ns, f.last_poll_ns, f.polls, f.busy_ns, f.outcome
 FROM future f JOIN future_type t ON t.id = f.future_type_id
@@ -221,7 +222,7 @@ JOIN future_type down ON down.id = o.future_type_id
 LEFT JOIN await_point a ON a.id = o.await_point_id
 GROUP BY up.id, down.id, a.file, a.line;
 
-INSERT INTO await_chain (chain, depth, polls, wait_ns, busy_ns, id)
+INSERT INTO await_chain (chain, depth, polls, wait_ns, busy_ns, self_ns, id)
 WITH RECURSIVE named(id, name, depth) AS (
     SELECT c.id, t.name, 1 FROM chain c JOIN future_type t ON t.id = c.future_type_id
     WHERE c.parent_id IS NULL
@@ -229,7 +230,7 @@ WITH RECURSIVE named(id, name, depth) AS (
     SELECT c.id, n.name || ' > ' || t.name, n.depth + 1
     FROM named n JOIN chain c ON c.parent_id = n.id JOIN future_type t ON t.id = c.future_type_id
 )
-SELECT n.name, n.depth, s.polls, s.leaf_wait_ns, s.busy_ns, n.id
+SELECT n.name, n.depth, s.polls, s.leaf_wait_ns, s.busy_ns, s.self_ns, n.id
 FROM named n JOIN chain_sum s ON s.chain_id = n.id;
 
 -- name: reconstruct_finish

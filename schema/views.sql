@@ -40,21 +40,28 @@ SELECT polls, ready, pending, cancelled AS cancel, panicked AS panic,
 FROM poll_count WHERE polls > 0
 ORDER BY polls DESC, name
 
+-- name: view_relations
+-- What several views read, there while the recording is open.
+-- Where a chain's last future is awaited: all the lines, and the file in which most of
+-- its polls were.
+CREATE TEMP VIEW chain_place AS
+WITH place AS (
+    SELECT p.chain_id, a.file, a.line, count(*) AS polls
+    FROM poll p JOIN future f ON f.id = p.future_id JOIN await_point a ON a.id = f.await_point_id
+    GROUP BY p.chain_id, a.file, a.line
+)
+-- SQLite takes file from the row that has the maximum.
+SELECT chain_id, group_concat(DISTINCT line) AS line, file, max(polls) FROM place
+GROUP BY chain_id;
+
 -- name: view_tree
 -- The chains as a tree, a chain's children below it, most polled first. wait_ns is
 -- the time between the polls of the futures there; file and line are those of the
 -- `.await` in the line above.
-WITH RECURSIVE place AS (
-    SELECT p.chain_id, a.file, a.line, count(*) AS polls
-    FROM poll p JOIN future f ON f.id = p.future_id JOIN await_point a ON a.id = f.await_point_id
-    GROUP BY p.chain_id, a.file, a.line
-), summed AS (
-    SELECT chain_id, count(*) AS polls, sum(end_ns - start_ns) AS busy_ns, sum(wait_ns) AS wait_ns,
-        (SELECT group_concat(DISTINCT line) FROM place WHERE place.chain_id = poll.chain_id)
-            AS line,
-        (SELECT file FROM place WHERE place.chain_id = poll.chain_id ORDER BY polls DESC LIMIT 1)
-            AS file
-    FROM poll GROUP BY chain_id
+WITH RECURSIVE summed AS (
+    SELECT p.chain_id, count(*) AS polls, sum(end_ns - start_ns) AS busy_ns,
+        sum(wait_ns) AS wait_ns, l.file, l.line
+    FROM poll p LEFT JOIN chain_place l ON l.chain_id = p.chain_id GROUP BY p.chain_id
 ), tree AS (
     SELECT c.id, 0 AS depth, c.future_type_id, s.*
     FROM chain c JOIN summed s ON s.chain_id = c.id WHERE c.parent_id IS NULL
@@ -98,3 +105,54 @@ SELECT count(*) FROM sqlite_schema WHERE name = 'await_chain'
 
 -- name: read_schema_version
 SELECT value FROM meta WHERE key = 'schema_version'
+
+-- name: frames
+-- The await chains as a flame graph has them: each behind the one that polls it, the
+-- heaviest first, all below one root. own is what ?2 ('wait', 'busy' or 'polls') makes
+-- of the chain itself, if it matches ?1 (NULL: it does); total is with those below.
+WITH RECURSIVE weighed AS (
+    SELECT c.id, c.parent_id, c.future_type_id, f.name,
+        p.file || coalesce(':' || p.line, '') AS place,
+        f.file || coalesce(':' || f.line, '') AS declared,
+        CASE
+            WHEN ?1 IS NOT NULL AND NOT a.chain REGEXP ?1 THEN 0
+            WHEN ?2 = 'wait' THEN a.wait_ns
+            WHEN ?2 = 'busy' THEN a.self_ns
+            ELSE a.polls
+        END AS own
+    FROM await_chain a JOIN chain c ON c.id = a.id JOIN future_type f ON f.id = c.future_type_id
+    LEFT JOIN chain_place p ON p.chain_id = c.id
+), above(id, own) AS (
+    SELECT id, own FROM weighed WHERE own > 0
+    UNION ALL
+    SELECT c.parent_id, a.own FROM above a JOIN chain c ON c.id = a.id
+), summed AS (
+    SELECT id, sum(own) AS total FROM above GROUP BY id
+), tree AS (
+    SELECT 0 AS depth, coalesce((SELECT total FROM summed WHERE id IS NULL), 0) AS total,
+        0 AS own, NULL AS name, NULL AS place, NULL AS declared, NULL AS future_type_id, NULL AS id
+    UNION ALL
+    SELECT t.depth + 1, s.total, w.own, w.name, w.place, w.declared, w.future_type_id, w.id
+    FROM tree t JOIN weighed w ON w.parent_id IS t.id JOIN summed s ON s.id = w.id
+    ORDER BY 1 DESC, 2 DESC
+)
+-- A join here would lose the order.
+SELECT depth, total, own, name, place, declared, future_type_id FROM tree
+
+-- name: frames_of
+-- What the chains are of.
+SELECT value FROM meta WHERE key = 'arguments'
+
+-- name: frame_types
+SELECT id, name, file, line FROM future_type
+WHERE id IN (SELECT future_type_id FROM chain) ORDER BY id
+
+-- name: timeline
+-- The polls of each thread as they began, for those that have a chain that matches ?1.
+SELECT p.tid, h.name AS thread, p.id, p.parent_id, c.future_type_id,
+    p.start_ns - m.value AS start_ns, p.end_ns - m.value AS end_ns
+FROM poll p JOIN chain c ON c.id = p.chain_id JOIN meta m ON m.key = 'start_ns'
+-- An id that was used again goes by its last thread.
+LEFT JOIN (SELECT tid, name, max(start_ns) FROM thread GROUP BY tid) h ON h.tid = p.tid
+WHERE ?1 IS NULL OR c.id IN (SELECT id FROM await_chain WHERE chain REGEXP ?1)
+ORDER BY p.tid, p.id

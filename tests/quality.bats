@@ -51,6 +51,10 @@ sanitized() {
                 ! grep -q Sanitizer err || fail "$view: $(cat err)"
             done
         done
+        for by in wait busy polls; do
+            "$ASYNCREPORT" --from 1ms --match e --flame f.svg --by $by --speedscope s.json t.db \
+                2>err || fail "files by $by: $(cat err)"
+        done
     done
     refuses 'async' "$ASYNCREC" -o t.db "$SUBJECTS/plain-c" exit 0
     refuses 'regular expression' "$ASYNCREC" -m '(' -o t.db "$SUBJECTS/seed-1.96-debug"

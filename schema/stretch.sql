@@ -1,0 +1,47 @@
+-- How --from and --to narrow a recording: temporary relations take the place of the
+-- derived ones, for SQLite looks for a name in temp first, so that every view and
+-- query reads them instead.
+
+-- name: stretch_bounds
+-- ?1 and ?2 are nanoseconds since the start of the recording, or NULL.
+CREATE TEMP TABLE stretch AS
+SELECT coalesce(value + ?1, 0) AS from_ns, coalesce(value + ?2, 9223372036854775807) AS to_ns
+FROM meta WHERE key = 'start_ns';
+
+-- name: stretch_polls
+-- A poll goes with the one around it: those belong to the stretch that an executor
+-- made in it, and all inside them. So no child is parted from its parent, and
+-- stretches that adjoin have, together, each poll once.
+CREATE TEMP TABLE enclosed AS
+SELECT parent_id, id FROM main.poll, stretch WHERE parent_id IS NOT NULL AND start_ns >= from_ns;
+CREATE INDEX temp.enclosed_parent_id ON enclosed (parent_id, id);
+
+CREATE TEMP TABLE poll AS
+WITH RECURSIVE chosen(id) AS (
+    SELECT id FROM main.poll, stretch
+    WHERE parent_id IS NULL AND start_ns >= from_ns AND start_ns < to_ns
+    UNION ALL
+    SELECT e.id FROM chosen c JOIN enclosed e ON e.parent_id = c.id
+)
+SELECT * FROM main.poll WHERE id IN (SELECT id FROM chosen);
+CREATE UNIQUE INDEX temp.poll_id ON poll (id);
+
+-- name: stretch_futures
+-- A future that is polled again later is live when the stretch ends.
+CREATE TEMP TABLE future AS
+WITH summed AS (
+    SELECT future_id, min(start_ns) AS first_poll_ns, max(start_ns) AS last_poll_ns,
+        count(*) AS polls, sum(end_ns - start_ns) AS busy_ns
+    FROM poll GROUP BY future_id
+)
+SELECT f.id, f.future_type_id, f.task_id, f.parent_id, f.container_id, f.await_point_id, f.pid,
+    f.address, s.first_poll_ns, s.last_poll_ns, s.polls, s.busy_ns,
+    CASE WHEN s.last_poll_ns < f.last_poll_ns THEN 'live' ELSE f.outcome END AS outcome
+FROM summed s JOIN main.future f ON f.id = s.future_id;
+CREATE UNIQUE INDEX temp.future_id ON future (id);
+
+-- Empty, to be filled as those of the whole recording are (reconstruct.sql).
+CREATE TEMP TABLE task AS SELECT * FROM main.task WHERE 0;
+CREATE TEMP TABLE poll_count AS SELECT * FROM main.poll_count WHERE 0;
+CREATE TEMP TABLE await_edge AS SELECT * FROM main.await_edge WHERE 0;
+CREATE TEMP TABLE await_chain AS SELECT * FROM main.await_chain WHERE 0;
