@@ -258,6 +258,10 @@ void futures_finish(struct futures *futures)
 {
 	struct future *future;
 
+	/* Polls inferred in others end with those, and new ones may yet be inferred. */
+	for (future = futures->by_key; future; future = future->hh.next)
+		if (future->last && !future->last->is_inferred)
+			settle(futures, future, NULL);
 	for (future = futures->by_key; future; future = future->hh.next)
 		settle(futures, future, NULL);
 }

@@ -174,9 +174,11 @@ static struct poll *place_by_types(struct inferred *inferred, struct poll *outer
 		if (living != LIVING_NONE)
 			living = held_by(&outer->living, living, types[i]);
 		if (living != LIVING_NONE) {
-			address = outer->living.futures[living].address;
-			state = outer->living.futures[living].state;
-			node = outer->living.futures[living].node;
+			const struct living *future = &outer->living.futures[living];
+
+			address = future->address;
+			state = future->begun ? future->state : STATE_UNRESUMED;
+			node = future->node;
 		} else if (outer->self_known && node != LIVING_NONE) {
 			node = snapshots_place(inferred->snapshots, outer->type_id, node,
 					       types[i], outer->self,
@@ -202,8 +204,9 @@ static struct poll *place_by_memory(struct inferred *inferred, struct poll *oute
 		struct snapshot_type type =
 			snapshots_type(inferred->snapshots, future->type_id);
 
-		if (poll->self_known && poll->self - future->address < type.size &&
-		    future->parent == found && !type.complete &&
+		if (future->begun && poll->self_known &&
+		    poll->self - future->address < type.size && future->parent == found &&
+		    !type.complete &&
 		    (future->type_id != poll->type_id || future->address != poll->self))
 			found = i;
 	}
@@ -266,7 +269,8 @@ static const struct living *find_living(const struct living_set *set, size_t nod
 					int64_t type_id, uint64_t address)
 {
 	for (size_t i = 0; i < set->count; i++)
-		if (set->futures[i].type_id == type_id && set->futures[i].address == address &&
+		if (set->futures[i].begun && set->futures[i].type_id == type_id &&
+		    set->futures[i].address == address &&
 		    (node == LIVING_NONE || set->futures[i].node == node))
 			return &set->futures[i];
 	return NULL;
@@ -318,7 +322,7 @@ static int infer_before(struct inferred *inferred, struct poll *outer,
 		bool certain = future->certain || (later && later->state != future->state);
 		struct poll *poll;
 
-		if ((!certain && (later || !after)) ||
+		if (!future->begun || (!certain && (later || !after)) ||
 		    is_told(inferred, outer, &outer->living, i))
 			continue;
 		poll = living_poll(inferred, outer, &outer->living, i, false);
@@ -342,7 +346,7 @@ static int infer_after(struct inferred *inferred, struct poll *outer,
 		const struct living *before = same_future(&outer->living, future);
 		struct poll *poll;
 
-		if (is_told(inferred, outer, after, i))
+		if (!future->begun || is_told(inferred, outer, after, i))
 			continue;
 		poll = living_poll(inferred, outer, before ? &outer->living : after,
 				   before ? (size_t)(before - outer->living.futures) : i,
@@ -385,7 +389,8 @@ static void mark_pending(const struct inferred *inferred, const struct poll *out
 		size_t parent = after->futures[i].parent;
 		struct poll *around;
 
-		if (!parent || !is_told(inferred, outer, after, i) ||
+		if (!parent || !after->futures[i].begun ||
+		    !is_told(inferred, outer, after, i) ||
 		    is_told(inferred, outer, after, parent))
 			continue;
 		around = NULL;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <uthash.h>
 
-enum { FIRST_SUSPEND_STATE = 3, WORD = 8 };
+enum { STATE_UNRESUMED = 0, FIRST_SUSPEND_STATE = 3, WORD = 8 };
 
 /* A row of snapshot_node; -1 stands for NULL in what counts words. */
 struct node {
@@ -216,6 +216,7 @@ struct snapshot_type snapshots_type(const struct snapshots *snapshots, int64_t t
 /* What is read off the words for one node. */
 struct reading {
 	bool lives;
+	bool is_unresumed;    /* it lives, but was not polled so far */
 	bool holds_coroutine; /* it is, or there is one in it, that is suspended */
 	bool dropped;         /* it lives, but whether anybody waits for it nobody knows */
 	int64_t type_id;      /* 0: no future */
@@ -283,8 +284,9 @@ static void read_node(const struct snapshots *snapshots, const struct plan *plan
 	/* A coroutine lives while it is suspended. Behind `dyn` its state is not read. */
 	if (index && reading->type_id && node->vtable_word < 0 &&
 	    is_coroutine(snapshots, reading->type_id)) {
-		reading->lives = reading->value >= FIRST_SUSPEND_STATE;
-		reading->holds_coroutine = reading->lives;
+		reading->holds_coroutine = reading->value >= FIRST_SUSPEND_STATE;
+		reading->is_unresumed = reading->value == STATE_UNRESUMED;
+		reading->lives = reading->holds_coroutine || reading->is_unresumed;
 	}
 }
 
@@ -353,7 +355,8 @@ static int collect(const struct snapshots *snapshots, const struct plan *plan,
 		const struct living *holder = NULL;
 
 		places[i] = LIVING_NONE;
-		if (!reading->lives || !reading->type_id || reading->dropped)
+		if (!reading->lives || !reading->type_id ||
+		    (reading->dropped && !reading->is_unresumed))
 			continue;
 		if (reading->holder != LIVING_NONE) {
 			if (places[reading->holder] == LIVING_NONE)
@@ -371,6 +374,7 @@ static int collect(const struct snapshots *snapshots, const struct plan *plan,
 						 plan->nodes[i].word >= 0
 					 ? (int64_t)reading->value
 					 : -1,
+			.begun = !reading->is_unresumed,
 			.awaited = plan->nodes[i].awaited,
 			.certain = !holder || (holder->certain && plan->nodes[i].awaited),
 		};
@@ -425,7 +429,7 @@ size_t snapshots_place(const struct snapshots *snapshots, int64_t polled_type, s
 	const struct plan *plan = plan_of(snapshots, polled_type);
 	uint64_t size = snapshots_type(snapshots, inner_type).size;
 	size_t found = LIVING_NONE;
-	unsigned places = 0;
+	bool doubtful = false;
 
 	*address = 0;
 	for (size_t i = 1; plan && i < plan->count; i++) {
@@ -433,17 +437,21 @@ size_t snapshots_place(const struct snapshots *snapshots, int64_t polled_type, s
 		uint64_t place = self + node->offset;
 
 		if (node->type_id != inner_type || node->base_word >= 0 ||
-		    holder_of(plan, i) != holder || (places && place == *address))
+		    holder_of(plan, i) != holder)
 			continue;
 		if (inside - place < size) {
 			*address = place;
 			return i;
 		}
-		*address = place;
+		/* What a coroutine polls it awaits, even if it also keeps others. */
+		if (found != LIVING_NONE && plan->nodes[found].awaited && !node->awaited)
+			continue;
+		doubtful = found != LIVING_NONE && *address != place &&
+			   plan->nodes[found].awaited == node->awaited;
 		found = i;
-		places++;
+		*address = place;
 	}
-	if (places == 1)
+	if (!doubtful)
 		return found;
 	*address = 0;
 	return LIVING_NONE;

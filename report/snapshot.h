@@ -15,13 +15,14 @@ struct snapshots;
 /* As parent: none. */
 #define LIVING_NONE SIZE_MAX
 
-/* A future that lives: it was polled before, or is awaited. */
+/* A future that lives: it was polled before, or is awaited; or one not begun. */
 struct living {
 	size_t parent;    /* index of the one that holds it; LIVING_NONE: the polled one */
 	size_t node;      /* number of its node in the plan of the polled type */
 	int64_t type_id;  /* of future_type */
 	uint64_t address; /* in the process */
 	int64_t state;    /* of a coroutine: where it is suspended, 3 and up; else -1 */
+	bool begun;       /* false: a coroutine, in state 0, of which just the place is known */
 	bool awaited;     /* the parent, a coroutine, is suspended awaiting it */
 	bool certain;     /* and so is every one around it: a poll of the first polls it too */
 };
