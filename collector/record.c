@@ -3,6 +3,7 @@
 #include "asyncrec/recording.h"
 #include "command_line.h"
 #include "decode.h"
+#include "final_snapshot.h"
 #include "image.h"
 #include "asyncrec/message.h"
 #include "options.h"
@@ -35,8 +36,9 @@ struct recorder {
 	struct perf_rings rings;
 	struct perf_sink sink;
 	struct store *store;
-	uint64_t end_ns;    /* of the recording */
-	uint64_t undecoded; /* records that were of no event of ours */
+	struct final_snapshots *final; /* owned */
+	uint64_t end_ns;               /* of the recording */
+	uint64_t undecoded;            /* records that were of no event of ours */
 };
 
 /*
@@ -73,6 +75,10 @@ static int take_sample(void *context, const struct perf_stamp *stamp, const void
 		return 0;
 	}
 	choose_waker(recorder, &trap);
+	if (final_snapshots_note(recorder->final, stamp->pid, &trap)) {
+		message_error("recording: out of memory");
+		return -1;
+	}
 	return store_add_trap(recorder->store, stamp, &trap);
 }
 
@@ -108,7 +114,7 @@ static int arm(struct recorder *recorder)
 	uint64_t *ids = calloc(plan->event_count, sizeof(*ids));
 	int status = -1;
 
-	if (!ids || !recorder->decoder) {
+	if (!ids || !recorder->decoder || !recorder->final) {
 		message_error("arming the probes: out of memory");
 		goto out;
 	}
@@ -195,6 +201,9 @@ static int follow(struct recorder *recorder)
 		for (size_t i = 0; i < count; i++)
 			if (polls[i].revents & POLLHUP) /* all its threads are gone */
 				polls[i].fd = -1;
+		/* A signal may be passed on that ends the program. */
+		if (polls[count].revents)
+			final_snapshots_take(recorder->final, now_ns());
 		target_signals(recorder->target);
 		status = perf_rings_drain(&recorder->rings, &recorder->sink);
 		if (!status && now_ns() - flushed_ns > FLUSH_INTERVAL_NS) {
@@ -235,7 +244,8 @@ static int finish(struct recorder *recorder)
 	char size[32];
 	int status;
 
-	status = store_write_number(store, "end_ns", (int64_t)recorder->end_ns) ||
+	status = final_snapshots_store(recorder->final, store) ||
+		 store_write_number(store, "end_ns", (int64_t)recorder->end_ns) ||
 		 (recorder->target->ended && !recorder->target->attached &&
 		  store_write_number(store, "exit_status", recorder->target->status)) ||
 		 store_reconstruct(store);
@@ -270,6 +280,7 @@ static int run(struct recorder *recorder)
 	}
 	failed = store_publish(recorder->store) || follow(recorder);
 	recorder->end_ns = now_ns();
+	final_snapshots_take(recorder->final, recorder->end_ns);
 	perf_rings_disable(&recorder->rings);
 	failed = failed || perf_rings_drain(&recorder->rings, &recorder->sink) ||
 		 perf_rings_final_losses(&recorder->rings, &recorder->sink, recorder->end_ns);
@@ -299,6 +310,7 @@ int record(const struct options *options, const struct probe_plan *plan, struct 
 	if (store_check_output(options->output) || tracefs_open(&recorder.tracefs))
 		return STATUS_FAILED;
 	recorder.decoder = decoder_new();
+	recorder.final = final_snapshots_new(plan);
 	if (target_prepare(target, options->program) || arm(&recorder))
 		goto out;
 	recorder.store = store_create(options->output);
@@ -312,5 +324,6 @@ int record(const struct options *options, const struct probe_plan *plan, struct 
 	status = run(&recorder);
 out:
 	disarm(&recorder);
+	final_snapshots_free(recorder.final);
 	return status;
 }

@@ -19,7 +19,7 @@
 /* Rows a transaction; larger ones gain nothing, smaller ones lose time. */
 enum { BATCH_ROWS = 100000 };
 
-enum statement { INSERT_META, INSERT_EVENT, INSERT_THREAD_EVENT, INSERT_LOST, STATEMENT_COUNT };
+enum statement { INSERT_META, INSERT_EVENT, INSERT_THREAD_EVENT, INSERT_LOST, INSERT_FINAL_SNAPSHOT, STATEMENT_COUNT };
 
 struct store {
 	char *path;                                /* where the recording shall be; owned */
@@ -57,6 +57,7 @@ static int prepare(struct store *store)
 		[INSERT_EVENT] = sql_insert_event,
 		[INSERT_THREAD_EVENT] = sql_insert_thread_event,
 		[INSERT_LOST] = sql_insert_lost,
+		[INSERT_FINAL_SNAPSHOT] = sql_insert_final_snapshot,
 	};
 
 	for (int i = 0; i < STATEMENT_COUNT; i++)
@@ -339,6 +340,25 @@ int store_add_thread_event(struct store *store, const struct perf_stamp *stamp,
 		sqlite3_bind_int64(insert, 5, parent_tid);
 	sqlite3_bind_text(insert, 6, name, -1, SQLITE_STATIC);
 	return step(store, INSERT_THREAD_EVENT);
+}
+
+int store_add_final_snapshot(struct store *store, uint64_t time_ns, uint32_t pid,
+			     uint32_t probe_id, uint64_t address, uint64_t self,
+			     const uint64_t *words)
+{
+	sqlite3_stmt *insert = store->statements[INSERT_FINAL_SNAPSHOT];
+	const struct probe *probe = &store->plan->probes[probe_id - 1];
+
+	if (store->failed)
+		return -1;
+	sqlite3_bind_int64(insert, 1, (sqlite3_int64)time_ns);
+	sqlite3_bind_int64(insert, 2, pid);
+	sqlite3_bind_int64(insert, 3, probe_id);
+	sqlite3_bind_int64(insert, 4, (sqlite3_int64)address);
+	sqlite3_bind_int64(insert, 5, (sqlite3_int64)self);
+	sqlite3_bind_blob(insert, 6, words, (int)(probe->words * sizeof(*words)),
+			  SQLITE_STATIC);
+	return step(store, INSERT_FINAL_SNAPSHOT);
 }
 
 int store_reconstruct(struct store *store)

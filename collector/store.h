@@ -48,6 +48,15 @@ int store_add_thread_event(struct store *store, const struct perf_stamp *stamp,
 			   enum thread_event_kind kind, uint32_t pid, uint32_t tid,
 			   uint32_t parent_tid, const char *name);
 
+/*
+ * Add what the memory of the future at self, whose polls trap at the entry probe_id
+ * (at that address in the process), held at time_ns: as many words as the probe reads. Returns
+ * 0, or -1 after one line on stderr.
+ */
+int store_add_final_snapshot(struct store *store, uint64_t time_ns, uint32_t pid,
+			     uint32_t probe_id, uint64_t address, uint64_t self,
+			     const uint64_t *words);
+
 /* Put all records so far on disk, where readers see them. Returns as above. */
 int store_flush(struct store *store);
 

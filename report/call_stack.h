@@ -72,6 +72,7 @@ struct poll {
 	uint64_t tail_target;
 	/* of inferred.c */
 	struct living_set living; /* what lives in the future's memory before it */
+	struct living_set final;  /* of a future's last poll: what lives there at the end */
 	struct poll **inner;      /* owned array; polls inferred in it */
 	size_t inner_count;
 	struct trapped *trapped; /* owned; polls that trapped which it made */
@@ -79,7 +80,6 @@ struct poll {
 	bool is_inferred; /* no trap of its own tells of it */
 	bool certain;     /* inferred: it happened, else it is likely */
 	size_t node;      /* inferred: as in struct living */
-	int64_t left_ns;  /* inferred: by this time it had ended; 0: unknown */
 	/* of futures.c */
 	struct future *future;
 	int64_t future_id;

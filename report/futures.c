@@ -115,7 +115,6 @@ static bool begins_future(const struct future *future, const struct poll *poll)
 static void settle(struct futures *futures, struct future *future, const struct poll *next)
 {
 	struct poll *poll = future->last;
-	int64_t left_ns;
 
 	future->last = NULL;
 	if (!poll)
@@ -124,17 +123,24 @@ static void settle(struct futures *futures, struct future *future, const struct 
 	if (poll->result == POLL_UNKNOWN && next && next->state_known &&
 	    next->state_before >= STATE_SUSPENDED)
 		poll->result = POLL_PENDING;
+	/* So did one that is found suspended at the end. */
+	if (poll->result == POLL_UNKNOWN && !next && poll->final.count &&
+	    poll->final.futures[0].state >= STATE_SUSPENDED)
+		poll->result = POLL_PENDING;
 	poll->state_after = -1;
-	poll->wait_ns = -1;
 	if (poll->state_known && poll->result == POLL_READY)
 		poll->state_after = STATE_RETURNED;
 	else if (poll->state_known && poll->result == POLL_PANICKED)
 		poll->state_after = STATE_PANICKED;
 	else if (next && next->state_known)
 		poll->state_after = next->state_before;
-	left_ns = poll->is_inferred ? poll->left_ns : poll->end_ns;
-	if (poll->result == POLL_PENDING && next && left_ns)
-		poll->wait_ns = next->start_ns - left_ns;
+	else if (!next && poll->final.count)
+		poll->state_after = poll->final.futures[0].state;
+	/* What is inferred waits from poll to poll of the one that shows it. */
+	if (!poll->is_inferred)
+		poll->wait_ns = poll->result == POLL_PENDING && next && poll->end_ns
+					? next->start_ns - poll->end_ns
+					: -1;
 	poll->is_last = !next;
 	poll->future = NULL;
 	futures->done(futures->context, poll, next);
@@ -238,6 +244,21 @@ int futures_begin(struct futures *futures, struct poll *poll)
 	}
 	poll->chain_id = chain_of(futures, poll->parent_chain_id, poll->type_id);
 	return poll->chain_id ? 0 : -1;
+}
+
+struct poll *futures_last(struct futures *futures, int64_t pid, uint64_t address,
+			  int64_t type_id)
+{
+	struct future_key key = {
+		.pid = pid, .address = address, .type_id = type_id, .address_known = true};
+	struct future *future;
+
+	HASH_FIND(hh, futures->by_key, &key, sizeof(key), future);
+	return future && future->last && future->last->closed && !future->last->running &&
+			       (future->last->result == POLL_PENDING ||
+				future->last->result == POLL_UNKNOWN)
+		       ? future->last
+		       : NULL;
 }
 
 void futures_end(struct futures *futures, struct poll *poll)

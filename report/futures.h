@@ -29,6 +29,13 @@ void futures_free(struct futures *futures);
  */
 int futures_begin(struct futures *futures, struct poll *poll);
 
+/*
+ * The last poll so far of the future of that type at that address, if it may be pending,
+ * or NULL.
+ */
+struct poll *futures_last(struct futures *futures, int64_t pid, uint64_t address,
+			  int64_t type_id);
+
 /* The poll is closed, with its final result. */
 void futures_end(struct futures *futures, struct poll *poll);
 

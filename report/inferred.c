@@ -52,12 +52,21 @@ int inferred_read(const struct inferred *inferred, struct poll *poll, const void
 			      bias, &poll->living);
 }
 
+int inferred_read_final(const struct inferred *inferred, struct poll *poll, const void *words,
+			size_t count, uint64_t bias)
+{
+	return snapshots_read(inferred->snapshots, poll->type_id, words, count, poll->self,
+			      bias, &poll->final);
+}
+
 void inferred_forget(struct poll *poll)
 {
 	free(poll->living.futures);
+	free(poll->final.futures);
 	free(poll->inner);
 	free(poll->trapped);
 	poll->living = (struct living_set){0};
+	poll->final = (struct living_set){0};
 	poll->inner = NULL;
 	poll->inner_count = 0;
 	poll->trapped = NULL;
@@ -130,6 +139,7 @@ static struct poll *inner_poll(struct inferred *inferred, struct poll *outer,
 		.state_before = state,
 		.state_known = type.is_coroutine,
 		.is_inferred = true,
+		.wait_ns = -1,
 		.node = node,
 	};
 	put_into(poll, around);
@@ -320,9 +330,10 @@ static int infer_before(struct inferred *inferred, struct poll *outer,
 		const struct living *future = &outer->living.futures[i];
 		const struct living *later = after ? same_future(after, future) : NULL;
 		bool certain = future->certain || (later && later->state != future->state);
+		bool is_gone = after ? !later : outer->result == POLL_READY;
 		struct poll *poll;
 
-		if (!future->begun || (!certain && (later || !after)) ||
+		if (!future->begun || (!certain && !is_gone) ||
 		    is_told(inferred, outer, &outer->living, i))
 			continue;
 		poll = living_poll(inferred, outer, &outer->living, i, false);
@@ -403,8 +414,9 @@ static void mark_pending(const struct inferred *inferred, const struct poll *out
 	}
 }
 
+/* End the polls inferred in outer; next is the next poll of the same future, or NULL. */
 static void end_inner(struct inferred *inferred, struct poll *outer,
-		      const struct living_set *after)
+		      const struct living_set *after, const struct poll *next)
 {
 	if (after)
 		mark_pending(inferred, outer, after);
@@ -419,7 +431,8 @@ static void end_inner(struct inferred *inferred, struct poll *outer,
 		struct poll *poll = outer->inner[i];
 
 		poll->result = result_of(poll, after);
-		poll->left_ns = outer->end_ns;
+		if (poll->result == POLL_PENDING && next && outer->end_ns)
+			poll->wait_ns = next->start_ns - outer->end_ns;
 	}
 	for (size_t i = 0; i < outer->inner_count; i++) {
 		struct poll *poll = outer->inner[i];
@@ -434,11 +447,13 @@ static void end_inner(struct inferred *inferred, struct poll *outer,
 
 int inferred_settle(struct inferred *inferred, struct poll *poll, const struct poll *next)
 {
-	/* A younger future at the same address shows nothing of this one. */
-	const struct living_set *after = next && next->living.count ? &next->living : NULL;
-	int status = infer_before(inferred, poll, after) ||
-		     (after && infer_after(inferred, poll, after));
+	const struct living_set *after = next ? &next->living : &poll->final;
+	int status;
 
-	end_inner(inferred, poll, after);
+	if (!after->count)
+		after = NULL;
+	status = infer_before(inferred, poll, after) ||
+		 (after && infer_after(inferred, poll, after));
+	end_inner(inferred, poll, after, next);
 	return status ? -1 : 0;
 }

@@ -36,6 +36,10 @@ void inferred_free(struct inferred *inferred);
 int inferred_read(const struct inferred *inferred, struct poll *poll, const void *words,
 		  size_t count, uint64_t bias);
 
+/* The same for the memory when the recording ended; poll is the last of its future. */
+int inferred_read_final(const struct inferred *inferred, struct poll *poll, const void *words,
+			size_t count, uint64_t bias);
+
 /*
  * The poll, which call_stack_enter has placed, begins: put the polls between that and
  * the one around it which were inlined there. Returns 0, or -1 when memory ran out.

@@ -302,6 +302,41 @@ static void take_row(struct replay_cursor *cursor)
 	}
 }
 
+/* Columns of replay_final. */
+enum final_column {
+	FINAL_TIME,
+	FINAL_PID,
+	FINAL_TYPE,
+	FINAL_SELF,
+	FINAL_BIAS,
+	FINAL_SNAPSHOT,
+};
+
+/* What the memory of futures held at the end, to their last polls. */
+static void read_final(struct replay_cursor *cursor)
+{
+	sqlite3_stmt *row;
+
+	if (sqlite3_prepare_v2(cursor->db, sql_replay_final, -1, &row, NULL) != SQLITE_OK)
+		return;
+	while (sqlite3_step(row) == SQLITE_ROW) {
+		struct poll *last =
+			futures_last(cursor->futures, sqlite3_column_int64(row, FINAL_PID),
+				     (uint64_t)sqlite3_column_int64(row, FINAL_SELF),
+				     sqlite3_column_int64(row, FINAL_TYPE));
+
+		if (last && !last->final.count && !last->is_inferred &&
+		    last->start_ns <= sqlite3_column_int64(row, FINAL_TIME) &&
+		    inferred_read_final(cursor->inferred, last,
+					sqlite3_column_blob(row, FINAL_SNAPSHOT),
+					(size_t)sqlite3_column_bytes(row, FINAL_SNAPSHOT) /
+						sizeof(uint64_t),
+					(uint64_t)sqlite3_column_int64(row, FINAL_BIAS)))
+			cursor->out_of_memory = true;
+	}
+	sqlite3_finalize(row);
+}
+
 static void finish(struct replay_cursor *cursor)
 {
 	struct thread *thread;
@@ -309,6 +344,7 @@ static void finish(struct replay_cursor *cursor)
 	cursor->input_ended = true;
 	for (thread = cursor->threads; thread; thread = thread->hh.next)
 		call_stack_end(&thread->stack, take_closed, cursor);
+	read_final(cursor);
 	futures_finish(cursor->futures);
 }
 

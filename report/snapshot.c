@@ -282,11 +282,11 @@ static void read_node(const struct snapshots *snapshots, const struct plan *plan
 	}
 	reading->lives = true;
 	/* A coroutine lives while it is suspended. Behind `dyn` its state is not read. */
-	if (index && reading->type_id && node->vtable_word < 0 &&
+	if (reading->type_id && node->vtable_word < 0 &&
 	    is_coroutine(snapshots, reading->type_id)) {
 		reading->holds_coroutine = reading->value >= FIRST_SUSPEND_STATE;
-		reading->is_unresumed = reading->value == STATE_UNRESUMED;
-		reading->lives = reading->holds_coroutine || reading->is_unresumed;
+		reading->is_unresumed = index && reading->value == STATE_UNRESUMED;
+		reading->lives = !index || reading->holds_coroutine || reading->is_unresumed;
 	}
 }
 

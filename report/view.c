@@ -17,9 +17,9 @@ static const struct view {
 	const char *sql;
 	const char *match_column;
 } views[] = {
-	{"futures", sql_view_futures, "name"}, {"tasks", sql_view_tasks, "name"},
-	{"chains", sql_view_chains, "chain"},  {"waits", sql_view_waits, "child"},
-	{"polls", sql_view_polls, "future"},
+	{"futures", sql_view_futures, "name"},  {"tasks", sql_view_tasks, "name"},
+	{"chains", sql_view_chains, "chain"},   {"waits", sql_view_waits, "child"},
+	{"pending", sql_view_pending, "chain"}, {"polls", sql_view_polls, "future"},
 };
 
 /* The SQL operator: REGEXP(pattern, text). */

@@ -3,6 +3,7 @@
 -- unless a column says otherwise. Times are CLOCK_MONOTONIC nanoseconds.
 
 -- name: derived_drop
+DROP TABLE IF EXISTS pending_chain;
 DROP TABLE IF EXISTS await_chain;
 DROP TABLE IF EXISTS await_edge;
 DROP TABLE IF EXISTS poll_count;
@@ -124,4 +125,14 @@ CREATE TABLE await_chain (
     busy_ns INTEGER NOT NULL, -- inside the polls of its last future
     self_ns INTEGER NOT NULL, -- the same less the polls inside them
     id INTEGER PRIMARY KEY REFERENCES chain (id)
+);
+
+-- One row per future that was still pending when the recording ended and that awaited no
+-- other: what the tasks that had not ended waited for.
+CREATE TABLE pending_chain (
+    task_id INTEGER NOT NULL REFERENCES task (id),
+    future_id INTEGER NOT NULL REFERENCES future (id),
+    chain_id INTEGER NOT NULL REFERENCES await_chain (id),
+    since_ns INTEGER NOT NULL, -- of its last poll
+    waited_ns INTEGER NOT NULL -- from then to the end of the recording
 );

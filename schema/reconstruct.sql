@@ -35,6 +35,11 @@ CREATE TABLE replay (
 -- name: replay_losses
 SELECT since_ns, time_ns FROM lost;
 
+-- name: replay_final
+-- What the memory of futures held at the end.
+SELECT f.time_ns, f.pid, p.future_type_id, f.self + p.self_offset, f.address - p.address, f.snapshot
+FROM final_snapshot f JOIN probe p ON p.id = f.probe_id;
+
 -- name: replay_input
 -- What is replayed, in the order of time.
 SELECT e.id, e.time_ns, e.pid, e.tid, e.address - p.address + p.function_address,
@@ -232,6 +237,15 @@ WITH RECURSIVE named(id, name, depth) AS (
 )
 SELECT n.name, n.depth, s.polls, s.leaf_wait_ns, s.busy_ns, s.self_ns, n.id
 FROM named n JOIN chain_sum s ON s.chain_id = n.id;
+
+-- name: reconstruct_pending
+-- A future that its container outlived is cancelled, so not live.
+INSERT INTO pending_chain (task_id, future_id, chain_id, since_ns, waited_ns)
+SELECT p.task_id, f.id, p.chain_id, coalesce(p.end_ns, p.start_ns),
+    coalesce((SELECT value FROM meta WHERE key = 'end_ns'), (SELECT max(time_ns) FROM event))
+        - coalesce(p.end_ns, p.start_ns)
+FROM replayed r JOIN poll p ON p.id = r.id JOIN future f ON f.id = p.future_id
+WHERE r.is_last AND f.outcome = 'live' AND p.result = 'pending' AND NOT p.child_pending;
 
 -- name: reconstruct_finish
 DROP TABLE temp.replayed;

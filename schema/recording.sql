@@ -130,6 +130,17 @@ CREATE TABLE snapshot_value (
     value INTEGER NOT NULL
 );
 
+-- What the memory of polled futures held when the recording ended, if the process still
+-- ran: one row per future that had trapped, be it still there or not.
+CREATE TABLE final_snapshot (
+    time_ns INTEGER NOT NULL,
+    pid INTEGER NOT NULL,
+    probe_id INTEGER NOT NULL REFERENCES probe (id), -- the entry at which it trapped
+    address INTEGER NOT NULL, -- as event.address
+    self INTEGER NOT NULL,  -- as event.self
+    snapshot BLOB NOT NULL  -- as event.snapshot
+);
+
 -- Where the vtables of `dyn Future` are.
 CREATE TABLE future_vtable (
     image_id INTEGER NOT NULL REFERENCES image (id),
@@ -236,6 +247,10 @@ INSERT INTO event (time_ns, cpu, pid, tid, probe_id, address, sp, self, state, r
     waker_data, waker_vtable, result, task_state, snapshot)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
+-- name: insert_final_snapshot
+INSERT INTO final_snapshot (time_ns, pid, probe_id, address, self, snapshot)
+VALUES (?, ?, ?, ?, ?, ?);
+
 -- name: insert_thread_event
 INSERT INTO thread_event (time_ns, kind, pid, tid, parent_tid, name) VALUES (?, ?, ?, ?, ?, ?);
 
@@ -243,7 +258,7 @@ INSERT INTO thread_event (time_ns, kind, pid, tid, parent_tid, name) VALUES (?, 
 INSERT INTO lost (time_ns, since_ns, cpu, count) VALUES (?, ?, ?, ?);
 
 -- name: count_polls
-SELECT count(*) FROM poll;
+SELECT count(*) FROM poll WHERE certain;
 
 -- name: mark_recording
 PRAGMA application_id = 0x61726563; -- RECORDING_APPLICATION_ID: "arec"

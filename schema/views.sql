@@ -93,6 +93,12 @@ SELECT polls, busy_ns, wait_ns, depth, chain FROM await_chain ORDER BY wait_ns D
 -- name: view_waits
 SELECT wait_ns, polls, parent, file, line, child FROM await_edge ORDER BY wait_ns DESC, polls DESC
 
+-- name: view_pending
+SELECT p.waited_ns, p.task_id AS task, c.chain, a.file, a.line
+FROM pending_chain p JOIN await_chain c ON c.id = p.chain_id JOIN future f ON f.id = p.future_id
+LEFT JOIN await_point a ON a.id = f.await_point_id
+ORDER BY p.waited_ns DESC, p.task_id
+
 -- name: view_polls
 SELECT p.start_ns - (SELECT value FROM meta WHERE key = 'start_ns') AS at_ns, p.tid,
     p.task_id AS task, p.end_ns - p.start_ns AS busy_ns, p.state_before AS state,

@@ -22,7 +22,7 @@ up_to_date() { # FILE: newer than every source?
     [ -e "$1" ] && [ -z "$(find "$source" "$0" -type f -newer "$1" -print -quit)" ]
 }
 
-for name in seed panics storm registers names; do
+for name in seed panics storm registers names waits; do
     for version in 1.63 1.96; do
         for profile in debug release; do
             bin=$out/$name-$version-$profile
