@@ -4,6 +4,7 @@
 #include "poll_sites.h"
 #include "probe_plan.h"
 #include "record.h"
+#include "site_cache.h"
 #include "target.h"
 
 #include <stdlib.h>
@@ -27,7 +28,7 @@ static void probed_free(struct probed *probed)
 
 /* Open each file (name: what the user knows a single one by) and find its poll sites. */
 static int probed_find(struct probed *probed, const char *const *paths, size_t count,
-		       const char *name)
+		       const char *name, bool use_cache)
 {
 	*probed = (struct probed){
 		.images = calloc(count, sizeof(*probed->images)),
@@ -36,7 +37,7 @@ static int probed_find(struct probed *probed, const char *const *paths, size_t c
 	for (size_t i = 0; probed->images && probed->sites && i < count; i++) {
 		probed->count++;
 		if (image_open(&probed->images[i], paths[i], name) ||
-		    poll_sites_find(&probed->images[i], &probed->sites[i]))
+		    site_cache_find(&probed->images[i], use_cache, &probed->sites[i]))
 			return -1;
 	}
 	return probed->images && probed->sites ? 0 : -1;
@@ -51,8 +52,8 @@ static int run(const struct options *options, struct target *target)
 	struct probed probed;
 	int status = STATUS_FAILED;
 
-	if (probed_find(&probed, paths, count, options->image_count ? NULL : target->name) ==
-		    0 &&
+	if (probed_find(&probed, paths, count, options->image_count ? NULL : target->name,
+			options->use_cache) == 0 &&
 	    probe_plan_make(&plan, probed.sites, probed.count, &options->choice) == 0) {
 		if (options->list)
 			status = list_poll_sites(&plan) ? STATUS_FAILED : 0;

@@ -20,6 +20,7 @@ struct options {
 	pid_t pid;            /* record this process instead; 0: none */
 	uint64_t duration_ns; /* record no longer than this; 0: until the end */
 	bool list;            /* print the poll sites instead of recording */
+	bool use_cache;       /* of poll sites found before */
 };
 
 /*

@@ -55,7 +55,6 @@ struct finder {
 	struct type_index *type_indexes; /* owned */
 	struct poll_sites *sites;        /* the result */
 	bool untyped;                    /* a poll function has no parameters */
-	bool split_missing;              /* a unit's split part was not found */
 	bool out_of_memory;
 };
 
@@ -480,7 +479,7 @@ static void explain_none(const struct finder *finder)
 {
 	const char *path = finder->image->path;
 
-	if (finder->split_missing)
+	if (finder->sites->split_missing)
 		message_error(
 			"%s: its debug information is split off into .dwo or .dwp files that "
 			"libdw cannot find or read; build with split-debuginfo off",
@@ -504,7 +503,7 @@ static void visit_units(struct finder *finder)
 		Dwarf_Die *whole = split.addr ? &split : &die;
 
 		if (type == DW_UT_skeleton && !split.addr) {
-			finder->split_missing = true;
+			finder->sites->split_missing = true;
 			continue;
 		}
 		visit(finder, whole, DWARF_SCOPE_NONE);

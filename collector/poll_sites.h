@@ -85,7 +85,9 @@ struct poll_sites {
 	struct poll_site *sites; /* owned, sorted by address */
 	size_t site_count;
 	struct waker_layout waker;
-	bool from_symbols; /* found without debug information: much is not known */
+	bool from_symbols;  /* found without debug information: much is not known */
+	bool split_missing; /* a file that parts of the debug information are in was not found
+			     */
 };
 
 /*

@@ -73,7 +73,7 @@ variant abort -C opt-level=3 -C panic=abort
 variant static -C target-feature=+crt-static
 variant v0 -C symbol-mangling-version=v0
 variant v0_O3 -C opt-level=3 -C symbol-mangling-version=v0
-variant unpacked -C split-debuginfo=unpacked
+variant unpacked -C split-debuginfo=unpacked -C codegen-units=4
 variant line_tables -C debuginfo=1
 
 # Debug information elsewhere or compressed, from the debug builds.

@@ -90,7 +90,7 @@ sanitized() {
 @test "the manuals know every option, view and table" {
     for tool in "$ASYNCREC" "$ASYNCREPORT"; do
         page=$(find "$SOURCE" -path "$BUILD" -prune -o -name "$(basename "$tool").1" -print)
-        for option in $("$tool" --help | grep -oE -- '--[a-z]+' | sort -u); do
+        for option in $("$tool" --help | grep -oE -- '--[a-z]+(-[a-z]+)*' | sort -u); do
             grep -qE -- "(Fl |, )${option#-}( |\$)" "$page" || fail "$page does not name $option"
         done
     done
