@@ -474,12 +474,11 @@ static void finder_free(struct finder *finder)
 	type_names_free(finder->names);
 }
 
-/* Why there may be no site where a program has some. */
-static void explain_none(const struct finder *finder)
+void poll_sites_explain_none(const struct poll_sites *sites)
 {
-	const char *path = finder->image->path;
+	const char *path = sites->image->path;
 
-	if (finder->sites->split_missing)
+	if (sites->split_missing)
 		message_error(
 			"%s: its debug information is split off into .dwo or .dwp files that "
 			"libdw cannot find or read; build with split-debuginfo off",
@@ -543,11 +542,7 @@ int poll_sites_find(const struct image *image, struct poll_sites *sites)
 		message_error("%s: finding its poll functions: out of memory", image->path);
 	else
 		finish_sites(sites);
-	if (!status && !sites->site_count) {
-		explain_none(&finder);
-		status = -1;
-	}
-	if (!status && sites->from_symbols)
+	if (!status && sites->site_count && sites->from_symbols)
 		message_note(
 			"%s: no %s, so futures are told by symbols alone: there are names and "
 			"counts, but no lines, and what was inlined is missing; build it with "

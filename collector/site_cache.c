@@ -366,7 +366,7 @@ static void save(struct cache *cache, const struct image *image, const struct po
 	int status;
 
 	/* With files that are missing now more would be known. */
-	if (sites->from_symbols || sites->split_missing)
+	if (!sites->site_count || sites->from_symbols || sites->split_missing)
 		return;
 	cache->origin.debug_file = debug_file ? realpath(debug_file, NULL) : NULL;
 	if ((debug_file && !cache->origin.debug_file) ||

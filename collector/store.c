@@ -6,6 +6,7 @@
 #include "asyncrec/message.h"
 #include "probe_plan.h"
 #include "schema_sql.h"
+#include "user_probe.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -25,6 +26,7 @@ enum statement {
 	INSERT_FUTURE_TYPE,
 	INSERT_AWAIT_POINT,
 	INSERT_PROBE,
+	INSERT_USER_PROBE,
 	INSERT_EVENT,
 	INSERT_THREAD_EVENT,
 	INSERT_LOST,
@@ -68,6 +70,7 @@ static int prepare(struct store *store)
 		[INSERT_FUTURE_TYPE] = sql_insert_future_type,
 		[INSERT_AWAIT_POINT] = sql_insert_await_point,
 		[INSERT_PROBE] = sql_insert_probe,
+		[INSERT_USER_PROBE] = sql_insert_user_probe,
 		[INSERT_EVENT] = sql_insert_event,
 		[INSERT_THREAD_EVENT] = sql_insert_thread_event,
 		[INSERT_LOST] = sql_insert_lost,
@@ -300,11 +303,48 @@ static void bind_result(sqlite3_stmt *insert, const struct poll_result *result)
 	sqlite3_bind_int64(insert, 14, (sqlite3_int64)result->value);
 }
 
+/* What every probe has. */
+static void bind_probe(sqlite3_stmt *insert, const struct probe *probe)
+{
+	static const char *const kinds[] = {[PROBE_ENTRY] = "entry",
+					    [PROBE_EXIT] = "exit",
+					    [PROBE_TAIL] = "tail",
+					    [PROBE_USER] = "user"};
+
+	sqlite3_bind_int64(insert, 1, probe->id);
+	sqlite3_bind_int64(insert, 2, (sqlite3_int64)probe->image + 1);
+	sqlite3_bind_text(insert, 4, kinds[probe->kind], -1, SQLITE_STATIC);
+	sqlite3_bind_int64(insert, 5, probe->entry_id);
+	sqlite3_bind_int64(insert, 6, (sqlite3_int64)probe->offset);
+	sqlite3_bind_int64(insert, 7, (sqlite3_int64)probe->address);
+	sqlite3_bind_int64(insert, 17, probe->stack_above);
+}
+
+static int write_user_probe(struct store *store, const struct probe *probe)
+{
+	const struct user_probe *user = probe->user;
+	sqlite3_stmt *insert = store->statements[INSERT_PROBE];
+
+	bind_probe(insert, probe);
+	sqlite3_bind_text(insert, 8, user->symbol, -1, SQLITE_STATIC);
+	for (int column = 9; column <= 12; column++)
+		sqlite3_bind_int(insert, column, 0);
+	sqlite3_bind_int64(insert, 16, (sqlite3_int64)user->function);
+	if (step(store, INSERT_PROBE))
+		return -1;
+	insert = store->statements[INSERT_USER_PROBE];
+	sqlite3_bind_int64(insert, 1, probe->id);
+	sqlite3_bind_text(insert, 2, user->text, -1, SQLITE_STATIC);
+	sqlite3_bind_text(insert, 3, user->name, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(insert, 4, (sqlite3_int64)(user->address - user->function));
+	sqlite3_bind_text(insert, 5, user->file, -1, SQLITE_STATIC);
+	bind_line(insert, 6, user->line);
+	return step(store, INSERT_USER_PROBE);
+}
+
 static int write_probe(struct store *store, const struct probe *probe,
 		       sqlite3_int64 first_type_id)
 {
-	static const char *const kinds[] = {
-		[PROBE_ENTRY] = "entry", [PROBE_EXIT] = "exit", [PROBE_TAIL] = "tail"};
 	const struct poll_sites *sites = &store->plan->images[probe->image];
 	const struct poll_site *site = &sites->sites[probe->site];
 	const struct future_type *type =
@@ -312,14 +352,9 @@ static int write_probe(struct store *store, const struct probe *probe,
 	bool is_entry = probe->kind == PROBE_ENTRY;
 	sqlite3_stmt *insert = store->statements[INSERT_PROBE];
 
-	sqlite3_bind_int64(insert, 1, probe->id);
-	sqlite3_bind_int64(insert, 2, (sqlite3_int64)probe->image + 1);
+	bind_probe(insert, probe);
 	if (type)
 		sqlite3_bind_int64(insert, 3, first_type_id + (sqlite3_int64)site->type);
-	sqlite3_bind_text(insert, 4, kinds[probe->kind], -1, SQLITE_STATIC);
-	sqlite3_bind_int64(insert, 5, probe->entry_id);
-	sqlite3_bind_int64(insert, 6, (sqlite3_int64)probe->offset);
-	sqlite3_bind_int64(insert, 7, (sqlite3_int64)probe->address);
 	sqlite3_bind_text(insert, 8, site->symbol, -1, SQLITE_STATIC);
 	sqlite3_bind_int(insert, 9, is_entry && type && poll_site_has_state(site, type));
 	sqlite3_bind_int(insert, 10, is_entry && site->self_register >= 0);
@@ -331,7 +366,6 @@ static int write_probe(struct store *store, const struct probe *probe,
 	if (probe->has_tail_target)
 		sqlite3_bind_int64(insert, 15, (sqlite3_int64)probe->tail_target);
 	sqlite3_bind_int64(insert, 16, (sqlite3_int64)site->address);
-	sqlite3_bind_int64(insert, 17, probe->stack_above);
 	return step(store, INSERT_PROBE);
 }
 
@@ -354,8 +388,10 @@ int store_write_plan(struct store *store, const struct probe_plan *plan)
 					    probe_plan_sees_all(plan, image, i));
 	}
 	for (size_t i = 0; i < plan->probe_count && !status; i++)
-		status = write_probe(store, &plan->probes[i],
-				     first_type_ids[plan->probes[i].image]);
+		status = plan->probes[i].user
+				 ? write_user_probe(store, &plan->probes[i])
+				 : write_probe(store, &plan->probes[i],
+					       first_type_ids[plan->probes[i].image]);
 	free(first_type_ids);
 	return status;
 }
@@ -398,7 +434,7 @@ int store_publish(struct store *store)
 }
 
 static void bind_trap(sqlite3_stmt *insert, const struct perf_stamp *stamp,
-		      const struct trap *trap, bool is_entry)
+		      const struct trap *trap, enum probe_kind kind)
 {
 	sqlite3_bind_int64(insert, 1, (sqlite3_int64)stamp->time_ns);
 	sqlite3_bind_int64(insert, 2, stamp->cpu);
@@ -407,7 +443,9 @@ static void bind_trap(sqlite3_stmt *insert, const struct perf_stamp *stamp,
 	sqlite3_bind_int64(insert, 5, trap->probe_id);
 	sqlite3_bind_int64(insert, 6, (sqlite3_int64)trap->address);
 	sqlite3_bind_int64(insert, 7, (sqlite3_int64)trap->sp);
-	if (!is_entry) {
+	if (kind == PROBE_USER)
+		return;
+	if (kind != PROBE_ENTRY) {
 		sqlite3_bind_int64(insert, 13, (sqlite3_int64)trap->result);
 		return;
 	}
@@ -425,7 +463,7 @@ int store_add_trap(struct store *store, const struct perf_stamp *stamp, const st
 	if (store->failed || trap->probe_id == 0 || trap->probe_id > plan->probe_count)
 		return store->failed ? -1 : 0;
 	bind_trap(store->statements[INSERT_EVENT], stamp, trap,
-		  plan->probes[trap->probe_id - 1].kind == PROBE_ENTRY);
+		  plan->probes[trap->probe_id - 1].kind);
 	store->traps++;
 	return step(store, INSERT_EVENT);
 }

@@ -55,14 +55,15 @@ static void find_place(const struct call_stack *stack, struct poll *poll)
 	}
 }
 
-int call_stack_enter(struct call_stack *stack, struct poll *poll, uint64_t address,
-		     uint64_t loaded_address, call_stack_closed *closed, void *context)
+int call_stack_enter(struct call_stack *stack, struct poll *poll, uint64_t loaded_address,
+		     call_stack_closed *closed, void *context)
 {
 	struct poll *outer;
 
 	while ((outer = innermost(stack)) && outer->sp <= poll->sp) {
 		if (outer->in_tail_call && outer->sp == poll->sp &&
-		    outer->tail_target == (outer->tail_is_linked ? address : loaded_address))
+		    outer->tail_target ==
+			    (outer->tail_is_linked ? poll->function : loaded_address))
 			break;
 		unwind_innermost(stack, poll->start_ns, closed, context);
 	}
@@ -113,6 +114,23 @@ void call_stack_return(struct call_stack *stack, int64_t now, enum poll_result r
 		close_innermost(stack, closed, context);
 		poll = innermost(stack);
 	} while (poll && poll->sp == sp && poll->in_tail_call);
+}
+
+struct poll *call_stack_find(const struct call_stack *stack, uint64_t address, uint64_t sp)
+{
+	for (size_t i = stack->count; i-- > 0;) {
+		struct poll *poll = stack->polls[i];
+
+		if (poll->sp < sp)
+			continue;
+		/* At the depth of its entry is the function itself, or one called later. */
+		if (poll->sp == sp && poll->function != address &&
+		    !(poll->in_tail_call && poll->tail_is_linked &&
+		      poll->tail_target == address))
+			continue;
+		return poll->runs_tasks ? NULL : poll;
+	}
+	return NULL;
 }
 
 void call_stack_end(struct call_stack *stack, call_stack_closed *closed, void *context)

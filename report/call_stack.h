@@ -30,7 +30,8 @@ struct poll {
 	int64_t type_id;
 	int64_t pid;
 	int64_t tid;
-	int64_t probe_id; /* of the entry */
+	int64_t probe_id;  /* of the entry */
+	uint64_t function; /* its function's address as linked */
 	uint64_t sp;
 	uint64_t self;
 	uint64_t size; /* bytes of the future; 0: unknown */
@@ -83,12 +84,12 @@ struct call_stack {
 typedef void call_stack_closed(void *context, struct poll *poll);
 
 /*
- * A poll begins, its first part filled in; address is its function's as linked,
- * loaded_address as in the process. Ends the polls that it shows to have been left
+ * A poll begins, its first part filled in; loaded_address is its function's in the
+ * process. Ends the polls that it shows to have been left
  * and fills in where it stands. Returns 0, or -1 when memory ran out.
  */
-int call_stack_enter(struct call_stack *stack, struct poll *poll, uint64_t address,
-		     uint64_t loaded_address, call_stack_closed *closed, void *context);
+int call_stack_enter(struct call_stack *stack, struct poll *poll, uint64_t loaded_address,
+		     call_stack_closed *closed, void *context);
 
 /* The poll leaves by a tail call to target. */
 void call_stack_tail_call(struct poll *poll, int64_t now, uint64_t target, bool is_linked);
@@ -106,6 +107,12 @@ struct poll *call_stack_exit(struct call_stack *stack, uint64_t sp, int64_t now,
  */
 void call_stack_return(struct call_stack *stack, int64_t now, enum poll_result result,
 		       call_stack_closed *closed, void *context);
+
+/*
+ * The innermost open poll that a point in the function at address was passed in, at
+ * stack pointer sp; NULL: in none, or in an executor's function that runs a task.
+ */
+struct poll *call_stack_find(const struct call_stack *stack, uint64_t address, uint64_t sp);
 
 /* The thread or the recording ended: every open poll goes on, or nobody knows. */
 void call_stack_end(struct call_stack *stack, call_stack_closed *closed, void *context);

@@ -21,6 +21,7 @@ static const char help[] =
 	"  chains   each await chain, longest wait first\n"
 	"  waits    who awaited whom, and in which line, longest wait first\n"
 	"  polls    every poll, in the order of time\n"
+	"  probes   hits of the probes of asyncrec --probe, and in which future they were\n"
 	"\n"
 	"      --format FORMAT  text (default), json or csv\n"
 	"      --limit N        at most N rows; 0: all\n"

@@ -16,7 +16,7 @@ static const struct view {
 } views[] = {
 	{"futures", sql_view_futures, "name"}, {"tasks", sql_view_tasks, "name"},
 	{"chains", sql_view_chains, "chain"},  {"waits", sql_view_waits, "child"},
-	{"polls", sql_view_polls, "future"},
+	{"polls", sql_view_polls, "future"},   {"probes", sql_view_probes, "probe"},
 };
 
 /* The SQL operator: REGEXP(pattern, text). */

@@ -90,4 +90,5 @@ for version in 1.63 1.96; do
 done
 
 cc -g -o "$out/plain-c" "$source/plain.c"
+cc -g -O1 -o "$out/places-c" "$source/places.c" "$source/places_twin.c"
 strip -o "$out/seed-stripped" "$out/seed-1.96-release"

@@ -52,6 +52,10 @@ sanitized() {
             done
         done
     done
+    "$ASYNCREC" --probe twin --probe landing_pad+4 -o t.db "$SUBJECTS/places-c" 3 2>err
+    "$ASYNCREPORT" t.db >out 2>>err
+    ! grep -q Sanitizer err || fail "$(cat err)"
+    refuses 'inside|begins' "$ASYNCREC" --probe locked+2 -o t.db "$SUBJECTS/places-c"
     refuses 'async' "$ASYNCREC" -o t.db "$SUBJECTS/plain-c" exit 0
     refuses 'regular expression' "$ASYNCREC" -m '(' -o t.db "$SUBJECTS/seed-1.96-debug"
     head -c 200000 "$SUBJECTS/seed-1.96-debug" >cut
