@@ -1,6 +1,7 @@
 #include "decode.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <traceevent/event-parse.h>
@@ -16,6 +17,7 @@ static const struct {
 	{"sp", offsetof(struct trap, sp), sizeof(uint64_t)},
 	{"self", offsetof(struct trap, self), sizeof(uint64_t)},
 	{"state", offsetof(struct trap, state), sizeof(uint64_t)},
+	{"task_state", offsetof(struct trap, task_state), sizeof(uint64_t)},
 	{"ret", offsetof(struct trap, return_address), sizeof(uint64_t)},
 	{"waker_data", offsetof(struct trap, waker_data), sizeof(uint64_t)},
 	{"waker_vtable", offsetof(struct trap, waker_vtable), sizeof(uint64_t)},
@@ -30,7 +32,9 @@ struct known_event {
 	int id;
 	struct tep_format_field
 		*fields[ARGUMENT_COUNT]; /* owned by the tep handle; NULL: none */
-	size_t size;                     /* a record must have at least these bytes */
+	struct tep_format_field *words[SNAPSHOT_MOST_WORDS]; /* likewise; w0 to ... */
+	size_t word_count;
+	size_t size; /* a record must have at least these bytes */
 };
 
 struct decoder {
@@ -62,6 +66,16 @@ void decoder_free(struct decoder *decoder)
 	free(decoder);
 }
 
+static struct tep_format_field *find_field(struct known_event *known, struct tep_event *event,
+					   const char *name)
+{
+	struct tep_format_field *field = tep_find_any_field(event, name);
+
+	if (field && (size_t)field->offset + (size_t)field->size > known->size)
+		known->size = (size_t)field->offset + (size_t)field->size;
+	return field;
+}
+
 int decoder_learn(struct decoder *decoder, const char *format, uint64_t *id)
 {
 	struct known_event *events =
@@ -77,12 +91,15 @@ int decoder_learn(struct decoder *decoder, const char *format, uint64_t *id)
 		return -1;
 	known = &events[decoder->event_count++];
 	*known = (struct known_event){.id = event->id};
-	for (int i = 0; i < ARGUMENT_COUNT; i++) {
-		struct tep_format_field *field = tep_find_any_field(event, arguments[i].name);
+	for (int i = 0; i < ARGUMENT_COUNT; i++)
+		known->fields[i] = find_field(known, event, arguments[i].name);
+	for (size_t i = 0; i < SNAPSHOT_MOST_WORDS; i++) {
+		char name[16];
 
-		known->fields[i] = field;
-		if (field && (size_t)field->offset + (size_t)field->size > known->size)
-			known->size = (size_t)field->offset + (size_t)field->size;
+		snprintf(name, sizeof(name), "w%zu", i);
+		known->words[i] = find_field(known, event, name);
+		if (known->words[i])
+			known->word_count = i + 1;
 	}
 	*id = (uint64_t)event->id;
 	return known->fields[0] ? 0 : -1;
@@ -102,7 +119,8 @@ int decoder_decode(const struct decoder *decoder, const void *data, size_t size,
 			known = &decoder->events[i];
 	if (!known || size < known->size)
 		return -1;
-	*trap = (struct trap){0};
+	/* All but the words: most traps read few of them. */
+	memset(trap, 0, offsetof(struct trap, words));
 	for (int i = 0; i < ARGUMENT_COUNT; i++) {
 		unsigned long long value;
 
@@ -115,6 +133,13 @@ int decoder_decode(const struct decoder *decoder, const void *data, size_t size,
 		} else {
 			memcpy((char *)trap + arguments[i].offset, &value, sizeof(value));
 		}
+	}
+	for (size_t i = 0; i < known->word_count; i++) {
+		unsigned long long value = 0;
+
+		if (known->words[i])
+			tep_read_number_field(known->words[i], data, &value);
+		trap->words[i] = value;
 	}
 	return 0;
 }

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "snapshot_plan.h"
+
 /* One decoded trap; what its event does not read is 0. */
 struct trap {
 	uint32_t probe_id;
@@ -15,12 +17,15 @@ struct trap {
 	uint64_t sp;
 	uint64_t self; /* entry only, as all below but result */
 	uint64_t state;
+	uint64_t task_state;
 	uint64_t return_address;
 	uint64_t waker_data;
 	uint64_t waker_vtable;
 	uint64_t direct_data;   /* the waker's words if the register holds no Context but */
 	uint64_t direct_vtable; /* the Waker itself: LLVM passes what is used of an argument */
 	uint64_t result;        /* exit only */
+	uint64_t
+		words[SNAPSHOT_MOST_WORDS]; /* of the snapshot; only those that the event has */
 };
 
 struct decoder;

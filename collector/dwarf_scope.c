@@ -49,6 +49,28 @@ dwarf_scope dwarf_scopes_add(struct dwarf_scopes *scopes, Dwarf_Die *die, dwarf_
 	return (dwarf_scope)scopes->count++;
 }
 
+int dwarf_scopes_append(struct dwarf_scopes *scopes, const struct dwarf_scopes *other)
+{
+	size_t count = scopes->count + other->count;
+	struct scope *grown = count < DWARF_SCOPE_NONE
+				      ? realloc(scopes->scopes, (count + 1) * sizeof(*grown))
+				      : NULL;
+
+	if (!grown)
+		return -1;
+	scopes->scopes = grown;
+	scopes->room = count + 1;
+	for (size_t i = 0; i < other->count; i++) {
+		struct scope *scope = &grown[scopes->count + i];
+
+		*scope = other->scopes[i];
+		if (scope->parent != DWARF_SCOPE_NONE)
+			scope->parent += (dwarf_scope)scopes->count;
+	}
+	scopes->count = count;
+	return 0;
+}
+
 dwarf_scope dwarf_scope_parent(const struct dwarf_scopes *scopes, dwarf_scope scope)
 {
 	return scopes->scopes[scope].parent;

@@ -26,6 +26,9 @@ void dwarf_scopes_free(struct dwarf_scopes *scopes);
  */
 dwarf_scope dwarf_scopes_add(struct dwarf_scopes *scopes, Dwarf_Die *die, dwarf_scope parent);
 
+/* Append the scopes of other, of other units. Returns 0, or -1 when memory ran out. */
+int dwarf_scopes_append(struct dwarf_scopes *scopes, const struct dwarf_scopes *other);
+
 /*
  * The tree is done: from now on there may be asked for paths. Returns 0, or -1 when
  * memory ran out.

@@ -3,6 +3,7 @@
 #include "asyncrec/strings.h"
 #include "functions.h"
 #include "image.h"
+#include "insn.h"
 #include "poll_sites.h"
 
 #include <libiberty/demangle.h>
@@ -10,43 +11,135 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * One row an executor: how the name of the function that runs a task begins and ends.
- * Generic arguments, which v0 mangling has and legacy mangling has not, are between.
- */
-static const struct {
-	const char *mangled; /* a part of the mangled name, to look at few of them only */
-	const char *begin;
-	const char *end;
-} executors[] = {
-	/* tokio 1: fn poll<T, S>(ptr: NonNull<Header>) */
-	{"4task3raw4poll", "tokio::runtime::task::raw::poll", ""},
-	/* async-task 4 (smol, async-std): unsafe fn run(ptr: *const ()) -> bool */
-	{"async_task3raw", "async_task::raw::RawTask<", ">::run"},
-	{"async_task3raw", "<async_task::raw::RawTask<", ">>::run"},
+/* One row a kind of function; a new executor is a new row. */
+static const struct executor executors[] = {
+	/* tokio 1: fn poll<T, S>(ptr: NonNull<Header>); RUNNING, COMPLETE or CANCELLED */
+	{"4task3raw4poll", "tokio::runtime::task::raw::poll", "", EXECUTOR_RUNS_TASK, "T",
+	 "tokio::runtime::task::core::Header", "tokio::runtime::task::core::Cell", NULL, NULL,
+	 0x23},
+	/* async-task 4 (smol, async-std): unsafe fn run(ptr: *const ()) -> bool; COMPLETED
+	 * or CLOSED */
+	{"async_task3raw", "async_task::raw::RawTask<", ">::run", EXECUTOR_RUNS_TASK, "F",
+	 "async_task::header::Header", NULL, "S", "T", 0x0c},
+	{"async_task3raw", "<async_task::raw::RawTask<", ">>::run", EXECUTOR_RUNS_TASK, "F",
+	 "async_task::header::Header", NULL, "S", "T", 0x0c},
+	/* every crate: fn block_on<F>(future: F) */
+	{"8block_on", "", "::block_on", EXECUTOR_BLOCKS_ON, "F", NULL, NULL, NULL, NULL, 0},
 };
 
-static bool runs_tasks(const struct function *function)
+enum { EXECUTOR_COUNT = sizeof(executors) / sizeof(executors[0]) };
+
+static bool is_named(const struct executor *executor, const char *name)
 {
-	bool found = false;
+	size_t begin = strlen(executor->begin);
+	const char *arguments;
+
+	if (!starts_with(name, executor->begin))
+		return false;
+	if (!executor->end[0])
+		return !name[begin] || starts_with(name + begin, "::<");
+	if (ends_with(name, executor->end))
+		return true;
+	/* v0 mangling: behind the name of the function there are its generic arguments. */
+	arguments = strstr(name, "::<");
+	return arguments && (size_t)(arguments - name) >= strlen(executor->end) &&
+	       strncmp(arguments - strlen(executor->end), executor->end,
+		       strlen(executor->end)) == 0;
+}
+
+const struct executor *executor_of(const char *linkage_name)
+{
+	const struct executor *found = NULL;
 	char *name = NULL;
 
-	for (size_t i = 0; i < sizeof(executors) / sizeof(executors[0]) && !found; i++) {
-		const char *rest;
-
-		if (!strstr(function->name, executors[i].mangled))
+	for (size_t i = 0; i < EXECUTOR_COUNT && !found; i++) {
+		if (!strstr(linkage_name, executors[i].mangled))
 			continue;
 		if (!name)
-			name = rust_demangle(function->name, 0);
-		if (!name || !starts_with(name, executors[i].begin))
-			continue;
-		/* Behind the name of the function there may be its arguments only. */
-		rest = name + strlen(executors[i].begin);
-		found = executors[i].end[0] ? ends_with(name, executors[i].end)
-					    : !*rest || starts_with(rest, "::<");
+			name = rust_demangle(linkage_name, 0);
+		if (name && is_named(&executors[i], name))
+			found = &executors[i];
 	}
 	free(name);
 	return found;
+}
+
+static int compare_address(const void *left, const void *right)
+{
+	uint64_t address = *(const uint64_t *)left;
+	const struct function *function = right;
+
+	return address < function->address ? -1 : address > function->address;
+}
+
+static const struct function *function_at(const struct functions *functions, uint64_t address)
+{
+	return functions->count ? bsearch(&address, functions->functions, functions->count,
+					  sizeof(*functions->functions), compare_address)
+				: NULL;
+}
+
+static bool has_site(const struct poll_sites *sites, uint64_t address)
+{
+	for (size_t i = 0; i < sites->site_count; i++)
+		if (sites->sites[i].runs_task && sites->sites[i].address == address)
+			return true;
+	return false;
+}
+
+/* Let site lie at that function. False if its code is not in the file. */
+static bool place(struct poll_site *site, const struct image *image,
+		  const struct function *function)
+{
+	uint64_t offset;
+
+	if (!image_file_offset(image, function->address, &offset) ||
+	    function->size > image->size - offset)
+		return false;
+	site->address = function->address;
+	site->end = function->address + function->size;
+	site->offset = offset;
+	return true;
+}
+
+/*
+ * Optimised, raw::poll is a jump to what it calls, with the argument where it was. There
+ * the poll can be seen to end.
+ */
+static void follow_jump(struct poll_site *site, const struct image *image,
+			const struct functions *functions)
+{
+	uint64_t target;
+
+	while (insn_is_lone_jump(image->data + site->offset, site->end - site->address,
+				 site->address, &target)) {
+		const struct function *function = function_at(functions, target);
+
+		if (!function || !place(site, image, function))
+			return;
+	}
+}
+
+static int add_site(const struct image *image, const struct function *function,
+		    struct poll_sites *sites)
+{
+	struct poll_site site = {
+		.type = POLL_SITE_NO_TYPE,
+		.runs_task = true,
+		.self_register = -1,
+		.context_register = -1,
+	};
+	struct poll_site *grown;
+
+	if (!place(&site, image, function))
+		return 0;
+	grown = realloc(sites->sites, (sites->site_count + 1) * sizeof(*grown));
+	if (!grown)
+		return -1;
+	sites->sites = grown;
+	site.symbol = strdup(function->name);
+	grown[sites->site_count++] = site;
+	return 0;
 }
 
 int executors_find(const struct image *image, struct poll_sites *sites)
@@ -56,29 +149,15 @@ int executors_find(const struct image *image, struct poll_sites *sites)
 
 	for (size_t i = 0; i < functions.count && !status; i++) {
 		const struct function *function = &functions.functions[i];
-		struct poll_site *grown;
-		uint64_t offset;
+		const struct executor *executor = executor_of(function->name);
 
-		if (!runs_tasks(function) ||
-		    !image_file_offset(image, function->address, &offset) ||
-		    function->size > image->size - offset)
-			continue;
-		grown = realloc(sites->sites, (sites->site_count + 1) * sizeof(*grown));
-		if (!grown) {
-			status = -1;
-			break;
-		}
-		sites->sites = grown;
-		grown[sites->site_count++] = (struct poll_site){
-			.type = POLL_SITE_RUNS_TASKS,
-			.address = function->address,
-			.end = function->address + function->size,
-			.offset = offset,
-			.symbol = strdup(function->name),
-			.self_register = -1,
-			.context_register = -1,
-		};
+		if (executor && executor->role == EXECUTOR_RUNS_TASK &&
+		    !has_site(sites, function->address))
+			status = add_site(image, function, sites);
 	}
+	for (size_t i = 0; i < sites->site_count && !status; i++)
+		if (sites->sites[i].runs_task)
+			follow_jump(&sites->sites[i], image, &functions);
 	functions_free(&functions);
 	return status;
 }

@@ -6,12 +6,41 @@
 #ifndef EXECUTORS_H
 #define EXECUTORS_H
 
+#include <stdint.h>
+
 struct image;
 struct poll_sites;
 
+enum executor_role {
+	EXECUTOR_RUNS_TASK, /* polls the task whose header its first argument points to */
+	EXECUTOR_BLOCKS_ON, /* polls the future it gets until that is ready */
+};
+
+/* A kind of function in which an executor polls. */
+struct executor {
+	const char *mangled; /* a part of the mangled name, to look at few of them only */
+	/* how the demangled name begins and ends: generic arguments, which v0 mangling has
+	 * and legacy mangling has not, are between */
+	const char *begin;
+	const char *end;
+	enum executor_role role;
+	const char *future; /* the generic parameter that is the type of the future */
+	/* of a function that runs a task; types by their paths without generic arguments: */
+	const char *header;   /* the struct at the start of a task; it has a member `state` */
+	const char *task;     /* the struct, with the function's own generic arguments, that is
+				 the whole task; NULL: behind the header lie ... */
+	const char *schedule; /* ... a value of this generic parameter, and then the future, */
+	const char *output;   /* which a value of this one replaces */
+	uint8_t idle; /* bits of the lowest byte of `state`: with one set it does not poll */
+};
+
+/* The row of the table that the function of that mangled name is of, or NULL. */
+const struct executor *executor_of(const char *linkage_name);
+
 /*
- * Add to *sites the functions of known executors in image, as sites that run tasks.
- * Returns 0, or -1 when memory ran out.
+ * Add to *sites the functions of known executors in image that run tasks and are no
+ * sites yet; and move those whose whole code is a jump to where that leads. Returns 0,
+ * or -1 when memory ran out.
  */
 int executors_find(const struct image *image, struct poll_sites *sites);
 

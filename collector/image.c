@@ -59,20 +59,24 @@ static bool has_symbols(Elf *elf)
 	return false;
 }
 
-static void find_data(struct image *image)
+static void find_segments(struct image *image)
 {
-	const size_t room = sizeof(image->data_ranges) / sizeof(image->data_ranges[0]);
+	const size_t room = sizeof(image->segments) / sizeof(image->segments[0]);
 	size_t count;
 
 	if (elf_getphdrnum(image->elf, &count))
 		return;
-	for (size_t i = 0; i < count && image->data_range_count < room; i++) {
-		GElf_Phdr segment;
+	for (size_t i = 0; i < count && image->segment_count < room; i++) {
+		GElf_Phdr header;
 
-		if (gelf_getphdr(image->elf, (int)i, &segment) && segment.p_type == PT_LOAD &&
-		    !(segment.p_flags & PF_X))
-			image->data_ranges[image->data_range_count++] = (struct image_range){
-				segment.p_vaddr, segment.p_vaddr + segment.p_memsz};
+		if (gelf_getphdr(image->elf, (int)i, &header) && header.p_type == PT_LOAD)
+			image->segments[image->segment_count++] = (struct image_segment){
+				.start = header.p_vaddr,
+				.end = header.p_vaddr + header.p_memsz,
+				.filled = header.p_vaddr + header.p_filesz,
+				.offset = header.p_offset,
+				.is_code = header.p_flags & PF_X,
+			};
 	}
 }
 
@@ -154,7 +158,7 @@ int image_open(struct image *image, const char *path, const char *name)
 		return -1;
 	}
 	read_build_id(image, module);
-	find_data(image);
+	find_segments(image);
 	image->module = module;
 	return 0;
 }
@@ -194,31 +198,44 @@ void image_close(struct image *image)
 	*image = (struct image){.fd = -1};
 }
 
+static const struct image_segment *segment_of(const struct image *image, uint64_t address)
+{
+	for (size_t i = 0; i < image->segment_count; i++)
+		if (address >= image->segments[i].start && address < image->segments[i].end)
+			return &image->segments[i];
+	return NULL;
+}
+
+const uint8_t *image_bytes(const struct image *image, uint64_t address, size_t *size)
+{
+	const struct image_segment *segment = segment_of(image, address);
+	uint64_t offset;
+
+	if (!segment || address >= segment->filled)
+		return NULL;
+	offset = segment->offset + (address - segment->start);
+	if (offset >= image->size)
+		return NULL;
+	*size = segment->filled - address;
+	if (*size > image->size - offset)
+		*size = image->size - offset;
+	return image->data + offset;
+}
+
 bool image_file_offset(const struct image *image, uint64_t address, uint64_t *offset)
 {
-	size_t count;
+	const struct image_segment *segment = segment_of(image, address);
+	size_t size;
 
-	if (elf_getphdrnum(image->elf, &count))
+	if (!segment || !segment->is_code || !image_bytes(image, address, &size))
 		return false;
-	for (size_t i = 0; i < count; i++) {
-		GElf_Phdr segment;
-
-		if (!gelf_getphdr(image->elf, (int)i, &segment) || segment.p_type != PT_LOAD ||
-		    !(segment.p_flags & PF_X))
-			continue;
-		if (address < segment.p_vaddr || address - segment.p_vaddr >= segment.p_filesz)
-			continue;
-		*offset = segment.p_offset + (address - segment.p_vaddr);
-		return *offset < image->size;
-	}
-	return false;
+	*offset = segment->offset + (address - segment->start);
+	return true;
 }
 
 bool image_has_data(const struct image *image, uint64_t address)
 {
-	for (size_t i = 0; i < image->data_range_count; i++)
-		if (address >= image->data_ranges[i].start &&
-		    address < image->data_ranges[i].end)
-			return true;
-	return false;
+	const struct image_segment *segment = segment_of(image, address);
+
+	return segment && !segment->is_code;
 }

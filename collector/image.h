@@ -10,10 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Virtual addresses of a segment of data, as linked. */
-struct image_range {
-	uint64_t start;
-	uint64_t end;
+/* A loaded segment. */
+struct image_segment {
+	uint64_t start;  /* virtual address as linked */
+	uint64_t end;    /* likewise, behind it in memory */
+	uint64_t filled; /* likewise, behind what the file fills; the rest is zero */
+	uint64_t offset; /* of start in the file, bytes */
+	bool is_code;
 };
 
 struct image {
@@ -26,8 +29,8 @@ struct image {
 	Dwfl_Module *module; /* owned by dwfl */
 	Dwarf *dwarf;        /* owned by dwfl; NULL: not opened, or there are symbols only */
 	char build_id[65];   /* lower case hexadecimal; "" if there is none */
-	struct image_range data_ranges[8]; /* segments that are not code */
-	size_t data_range_count;
+	struct image_segment segments[16];
+	size_t segment_count;
 };
 
 /*
@@ -56,5 +59,11 @@ bool image_file_offset(const struct image *image, uint64_t address, uint64_t *of
 
 /* Does the virtual address lie in a segment that is not code? */
 bool image_has_data(const struct image *image, uint64_t address);
+
+/*
+ * What the file has at the virtual address, in any segment: a pointer to *size bytes up
+ * to the end of the segment's part of the file, or NULL.
+ */
+const uint8_t *image_bytes(const struct image *image, uint64_t address, size_t *size);
 
 #endif

@@ -99,6 +99,19 @@ struct insn_call {
 int insn_find_calls(const uint8_t *code, size_t size, uint64_t address,
 		    struct insn_call **calls, size_t *count);
 
+/* Called for what looks like a call or jump at address to target, both as linked. */
+typedef void insn_call_seen(void *context, uint64_t address, uint64_t target);
+
+/*
+ * Look through code[0..size), linked at address, for calls and jumps with a target of
+ * their own, without decoding: some that are told of are none.
+ */
+void insn_scan_calls(const uint8_t *code, size_t size, uint64_t address, insn_call_seen *seen,
+		     void *context);
+
+/* Is the function code[0..size), linked at address, nothing but a jump to *target? */
+bool insn_is_lone_jump(const uint8_t *code, size_t size, uint64_t address, uint64_t *target);
+
 /*
  * A coroutine's resume function begins with reading its state, a byte of the future.
  * Find that in code[0..size): *argument is the DWARF number of the argument register

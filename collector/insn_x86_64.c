@@ -457,6 +457,33 @@ int insn_find_calls(const uint8_t *code, size_t size, uint64_t address,
 	return 0;
 }
 
+void insn_scan_calls(const uint8_t *code, size_t size, uint64_t address, insn_call_seen *seen,
+		     void *context)
+{
+	enum { CALL = 0xe8, JUMP = 0xe9, LENGTH = 5 };
+
+	for (size_t i = 0; i + LENGTH <= size; i++) {
+		int32_t distance;
+
+		if (code[i] != CALL && code[i] != JUMP)
+			continue;
+		memcpy(&distance, code + i + 1, sizeof(distance));
+		seen(context, address + i, address + i + LENGTH + (uint64_t)(int64_t)distance);
+	}
+}
+
+bool insn_is_lone_jump(const uint8_t *code, size_t size, uint64_t address, uint64_t *target)
+{
+	struct decoded jump;
+
+	return x86_decode(code, size, &jump) &&
+	       jump.insn.meta.category == ZYDIS_CATEGORY_UNCOND_BR &&
+	       jump.operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
+	       ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(&jump.insn, &jump.operands[0], address,
+						     target)) &&
+	       (*target < address || *target >= address + size);
+}
+
 bool insn_find_state(const uint8_t *code, size_t size, int *argument, int *offset)
 {
 	int held[REGISTER_COUNT]; /* the argument register whose value each one has, or -1 */

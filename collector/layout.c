@@ -35,27 +35,6 @@ bool layout_child(Dwarf_Die *die, int tag, const char *name, Dwarf_Die *child)
 	return false;
 }
 
-bool layout_polled_type(Dwarf_Die *pin, Dwarf_Die *polled)
-{
-	Dwarf_Die member;
-	Dwarf_Die pointer;
-
-	if (!starts_with(dwarf_diename(pin), "Pin<&mut ") ||
-	    !layout_child(pin, DW_TAG_member, NULL, &member) ||
-	    !layout_type_of(&member, &pointer) || dwarf_tag(&pointer) != DW_TAG_pointer_type ||
-	    !layout_type_of(&pointer, polled))
-		return false;
-	if (starts_with(dwarf_diename(polled), "GenFuture<")) {
-		Dwarf_Die generator;
-
-		if (!layout_child(polled, DW_TAG_member, NULL, &member) ||
-		    !layout_type_of(&member, &generator))
-			return false;
-		*polled = generator;
-	}
-	return true;
-}
-
 enum future_kind layout_future_kind(const char *name)
 {
 	if (starts_with(name, "{async_fn_env#"))
@@ -86,8 +65,56 @@ static bool unsigned_attribute(Dwarf_Die *die, unsigned name, uint64_t *value)
 	return true;
 }
 
-/* Offset and width in bytes of the discriminant of a variant part. */
-static bool discriminant(Dwarf_Die *variant_part, uint64_t *offset, uint64_t *width)
+void layout_skip_wrapper(Dwarf_Die *type)
+{
+	Dwarf_Die member;
+	Dwarf_Die coroutine;
+
+	if (starts_with(dwarf_diename(type), "GenFuture<") &&
+	    layout_child(type, DW_TAG_member, NULL, &member) &&
+	    layout_type_of(&member, &coroutine))
+		*type = coroutine;
+}
+
+bool layout_polled_type(Dwarf_Die *pin, Dwarf_Die *polled)
+{
+	Dwarf_Die member;
+	Dwarf_Die pointer;
+
+	if (!starts_with(dwarf_diename(pin), "Pin<&mut ") ||
+	    !layout_child(pin, DW_TAG_member, NULL, &member) ||
+	    !layout_type_of(&member, &pointer) || dwarf_tag(&pointer) != DW_TAG_pointer_type ||
+	    !layout_type_of(&pointer, polled))
+		return false;
+	layout_skip_wrapper(polled);
+	return true;
+}
+
+uint64_t layout_size(Dwarf_Die *type)
+{
+	uint64_t size = 0;
+
+	unsigned_attribute(type, DW_AT_byte_size, &size);
+	return size;
+}
+
+uint64_t layout_alignment(Dwarf_Die *type)
+{
+	uint64_t alignment = 0;
+
+	/* rustc gives that of structs; numbers and pointers are aligned to their size. */
+	if (!unsigned_attribute(type, DW_AT_alignment, &alignment))
+		alignment = dwarf_tag(type) == DW_TAG_pointer_type ? sizeof(void *)
+								   : layout_size(type);
+	return alignment ? alignment : 1;
+}
+
+bool layout_member_offset(Dwarf_Die *member, uint64_t *offset)
+{
+	return unsigned_attribute(member, DW_AT_data_member_location, offset);
+}
+
+bool layout_discriminant(Dwarf_Die *variant_part, uint64_t *offset, uint64_t *width)
 {
 	Dwarf_Attribute attribute;
 	Dwarf_Die member;
@@ -99,6 +126,11 @@ static bool discriminant(Dwarf_Die *variant_part, uint64_t *offset, uint64_t *wi
 	       unsigned_attribute(&member, DW_AT_data_member_location, offset) &&
 	       layout_type_of(&member, &type) &&
 	       unsigned_attribute(&type, DW_AT_byte_size, width);
+}
+
+bool layout_discriminant_value(Dwarf_Die *variant, uint64_t *value)
+{
+	return unsigned_attribute(variant, DW_AT_discr_value, value);
 }
 
 char *layout_decl_file(Dwarf_Die *die)
@@ -164,7 +196,7 @@ int layout_describe(struct future_type *type, Dwarf_Die *die, const struct dwarf
 	type->state_offset = -1;
 	if (type->kind == FUTURE_HANDWRITTEN ||
 	    !layout_child(die, DW_TAG_variant_part, NULL, &part) ||
-	    !discriminant(&part, &offset, &width))
+	    !layout_discriminant(&part, &offset, &width))
 		return 0;
 	if (width != 1 && width != 2 && width != 4 && width != 8)
 		return 0;
@@ -177,7 +209,7 @@ int layout_describe(struct future_type *type, Dwarf_Die *die, const struct dwarf
 		uint64_t state;
 
 		if (dwarf_tag(&variant) != DW_TAG_variant ||
-		    !unsigned_attribute(&variant, DW_AT_discr_value, &state) ||
+		    !layout_discriminant_value(&variant, &state) ||
 		    !layout_child(&variant, DW_TAG_member, NULL, &member))
 			continue;
 		if (state == 0 && !type->file) {
@@ -205,7 +237,7 @@ struct poll_result layout_poll_result(Dwarf_Die *poll, bool in_memory)
 	Dwarf_Die variant;
 
 	if (!layout_child(poll, DW_TAG_variant_part, NULL, &part) ||
-	    !discriminant(&part, &offset, &width) ||
+	    !layout_discriminant(&part, &offset, &width) ||
 	    (width != 1 && width != 2 && width != 4 && width != 8 && width != 16) ||
 	    !layout_child(&part, DW_TAG_variant, NULL, &variant))
 		return result;
@@ -218,7 +250,7 @@ struct poll_result layout_poll_result(Dwarf_Die *poll, bool in_memory)
 
 		/* The variant without a value is the one that all other values mean. */
 		if (dwarf_tag(&variant) != DW_TAG_variant ||
-		    !unsigned_attribute(&variant, DW_AT_discr_value, &value) ||
+		    !layout_discriminant_value(&variant, &value) ||
 		    !layout_child(&variant, DW_TAG_member, NULL, &member))
 			continue;
 		name = dwarf_diename(&member);
@@ -257,8 +289,7 @@ static bool member(Dwarf_Die *type, const char *name, Dwarf_Die *member_type, un
 	uint64_t location;
 
 	if (!layout_child(type, DW_TAG_member, name, &die) ||
-	    !layout_type_of(&die, member_type) ||
-	    !unsigned_attribute(&die, DW_AT_data_member_location, &location))
+	    !layout_type_of(&die, member_type) || !layout_member_offset(&die, &location))
 		return false;
 	*offset = (unsigned)location;
 	return true;

@@ -15,6 +15,27 @@ bool layout_type_of(Dwarf_Die *die, Dwarf_Die *type);
 /* First child of die with this tag and (unless NULL) this name. */
 bool layout_child(Dwarf_Die *die, int tag, const char *name, Dwarf_Die *child);
 
+/* Size of the type, bytes; 0: it has none. */
+uint64_t layout_size(Dwarf_Die *type);
+
+/* Alignment of the type, bytes; at least 1. */
+uint64_t layout_alignment(Dwarf_Die *type);
+
+/* Bytes from the start of a struct, or variant, to its member. False if not constant. */
+bool layout_member_offset(Dwarf_Die *member, uint64_t *offset);
+
+/*
+ * Offset and width, bytes, of the discriminant of a variant part. False if it has none:
+ * then just one variant can be.
+ */
+bool layout_discriminant(Dwarf_Die *variant_part, uint64_t *offset, uint64_t *width);
+
+/* The discriminant's value that means variant; false: that is every other value. */
+bool layout_discriminant_value(Dwarf_Die *variant, uint64_t *value);
+
+/* If type is `GenFuture<T>`, let it be the coroutine T, which begins where that does. */
+void layout_skip_wrapper(Dwarf_Die *type);
+
 /*
  * The type T that a poll polls, given the type of its first parameter,
  * `Pin<&mut T>`; around a coroutine, `GenFuture<..>` is taken off. False if the

@@ -33,16 +33,42 @@ static void print_await_points(const struct future_type *type)
 	}
 }
 
-static void print_site(const struct poll_site *site, const struct future_type *type)
+/* The futures that the memory of a polled one shows, each behind what it lies in. */
+static void print_snapshot(const struct poll_sites *sites, const struct snapshot_plan *plan)
 {
+	/* The first is the polled future itself. */
+	for (size_t i = 1; i < plan->node_count; i++) {
+		const struct snapshot_node *node = &plan->nodes[i];
+		int depth = 0;
+
+		if (node->type == SNAPSHOT_NONE && node->vtable == SNAPSHOT_NONE)
+			continue;
+		for (size_t outer = node->parent; outer; outer = plan->nodes[outer].parent)
+			depth++;
+		printf("    %*sholds %s%s\n", depth * 2, "",
+		       node->type == SNAPSHOT_NONE ? "a dyn Future"
+						   : sites->types[node->type].name,
+		       node->awaited ? ", awaited" : "");
+	}
+	if (plan->word_count)
+		printf("    in %zu words, %u futures left out\n", plan->word_count,
+		       plan->left_out);
+}
+
+static void print_site(const struct poll_sites *sites, const struct poll_site *site)
+{
+	const struct future_type *type = &sites->types[site->type];
+
 	printf("0x%08" PRIx64 " %-13s %-4s %-7s %-7u %s", site->offset,
 	       future_kind_name(type->kind), register_or_dash(site->self_register),
 	       register_or_dash(site->context_register), type->inlined, type->name);
 	if (type->file)
 		printf(" (%s:%u)", base_name(type->file), type->line);
 	putchar('\n');
-	if (message_level >= 2)
+	if (message_level >= 2) {
 		print_await_points(type);
+		print_snapshot(sites, &type->snapshot);
+	}
 }
 
 static void print_runner(const struct poll_site *site)
@@ -86,10 +112,10 @@ int list_poll_sites(const struct probe_plan *plan)
 			continue;
 		}
 		site = &sites->sites[probe->site];
-		if (site->type == POLL_SITE_RUNS_TASKS)
+		if (!probe->polls)
 			print_runner(site);
 		else
-			print_site(site, &sites->types[site->type]);
+			print_site(sites, site);
 	}
 	if (fflush(stdout) || ferror(stdout)) {
 		message_error("--list: cannot write to stdout: %s", strerror(errno));

@@ -24,11 +24,14 @@ static const char help[] =
 	"  -p, --pid PID        record the running process PID, until -d, Ctrl-C or its end\n"
 	"  -d, --duration SECONDS\n"
 	"                       record no longer than this; the program goes on\n"
-	"  -l, --level LEVEL    async: coroutines (async fn, block, closure; the default);\n"
-	"                       all: hand-written futures too\n"
+	"  -l, --level LEVEL    tasks: what executors poll;\n"
+	"                       async: and coroutines (async fn, block, closure; the "
+	"default);\n"
+	"                       all: and hand-written futures\n"
 	"  -m, --match REGEX    only futures whose name matches; repeatable\n"
 	"  -x, --exclude REGEX  no futures whose name matches; repeatable\n"
-	"      --exits WHICH    where to record the end of polls: all (default) or none\n"
+	"      --exits WHICH    where to record the end of polls: all (default), roots\n"
+	"                       (of those that executors make) or none\n"
 	"  -b, --buffer SIZE    ring buffer of each processor: bytes, or with K, M or G\n"
 	"                       (default: 8M)\n"
 	"      --exe FILE       what to probe, when PROGRAM is a script or wrapper that\n"
@@ -141,30 +144,33 @@ static int append(const char ***list, size_t *count, const char *text)
 	return 0;
 }
 
+/* The place of text among count names; or -1 after one line on stderr. */
+static int read_choice(const char *option, const char *text, const char *const *names,
+		       int count)
+{
+	for (int i = 0; i < count; i++)
+		if (strcmp(text, names[i]) == 0)
+			return i;
+	message_error("%s %s: no such choice; asyncrec --help names them", option, text);
+	return -1;
+}
+
 static int read_level(const char *text, enum plan_level *level)
 {
-	if (strcmp(text, "async") == 0)
-		*level = LEVEL_ASYNC;
-	else if (strcmp(text, "all") == 0)
-		*level = LEVEL_ALL;
-	else {
-		message_error("--level %s: no such level; choose async or all", text);
-		return -1;
-	}
-	return 0;
+	int choice = read_choice("--level", text, plan_level_names, LEVEL_COUNT);
+
+	if (choice >= 0)
+		*level = (enum plan_level)choice;
+	return choice < 0 ? -1 : 0;
 }
 
 static int read_exits(const char *text, enum plan_exits *exits)
 {
-	if (strcmp(text, "all") == 0)
-		*exits = EXITS_ALL;
-	else if (strcmp(text, "none") == 0)
-		*exits = EXITS_NONE;
-	else {
-		message_error("--exits %s: no such choice; choose all or none", text);
-		return -1;
-	}
-	return 0;
+	int choice = read_choice("--exits", text, plan_exits_names, EXITS_COUNT);
+
+	if (choice >= 0)
+		*exits = (enum plan_exits)choice;
+	return choice < 0 ? -1 : 0;
 }
 
 /* Take one option. Returns 0, or -1 after one line on stderr. */
@@ -217,7 +223,11 @@ int options_read(struct options *options, int argc, char **argv)
 	int option;
 
 	*options = (struct options){
-		.output = "trace.db", .buffer_size = default_buffer_size, .use_cache = true};
+		.output = "trace.db",
+		.buffer_size = default_buffer_size,
+		.choice = {.level = LEVEL_ASYNC},
+		.use_cache = true,
+	};
 	argv[0] = name; /* what getopt begins its messages with */
 	while ((option = getopt_long(argc, argv, "+o:p:d:l:m:x:b:qvh", long_options, NULL)) !=
 	       -1) {

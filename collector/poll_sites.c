@@ -11,13 +11,18 @@
  */
 #include "poll_sites.h"
 
+#include "asyncrec/message.h"
+#include "asyncrec/strings.h"
+#include "dwarf_pass.h"
 #include "dwarf_scope.h"
 #include "executors.h"
 #include "image.h"
 #include "insn.h"
 #include "layout.h"
+#include "root_sites.h"
+#include "snapshot_layout.h"
 #include "symbol_sites.h"
-#include "asyncrec/message.h"
+#include "task_layout.h"
 #include "type_name.h"
 
 #include <dwarf.h>
@@ -25,36 +30,30 @@
 #include <string.h>
 #include <uthash.h>
 
-/* A subprogram that has the name of a poll function. */
-struct candidate {
-	Dwarf_Die die; /* lives as long as the Dwarf */
-};
-
-/* Live inlined copies of one subprogram. */
-struct inlined_copies {
-	void *origin;      /* bytes of the abstract instance's DIE */
-	unsigned count;    /* live copies */
-	UT_hash_handle hh; /* keyed by origin */
+/* What is known of a function that polls, by its DIE. */
+struct polling_function {
+	void *die;         /* its bytes; of inlined copies the abstract instance's */
+	unsigned inlined;  /* live inlined copies */
+	size_t type;       /* index into poll_sites.types, or POLL_SITE_NO_TYPE */
+	bool is_resume;    /* a coroutine's resume function */
+	UT_hash_handle hh; /* keyed by die */
 };
 
 /* Index of a future type by its name in the compiler's words. */
 struct type_index {
 	char *raw;         /* owned */
+	Dwarf_Die die;     /* that describes it */
 	size_t index;      /* into poll_sites.types */
 	UT_hash_handle hh; /* keyed by raw */
 };
 
 struct finder {
 	const struct image *image;
-	struct dwarf_scopes *scopes;  /* owned */
-	struct type_names *names;     /* owned */
-	struct candidate *candidates; /* owned */
-	size_t candidate_count;
-	size_t candidate_room;
-	struct inlined_copies *inlined;  /* owned */
-	struct type_index *type_indexes; /* owned */
-	struct poll_sites *sites;        /* the result */
-	bool untyped;                    /* a poll function has no parameters */
+	struct dwarf_pass pass;             /* owned */
+	struct polling_function *functions; /* owned; those with inlined copies */
+	struct type_index *type_indexes;    /* owned */
+	struct poll_sites *sites;           /* the result */
+	bool untyped;                       /* a poll function has no parameters */
 	bool out_of_memory;
 };
 
@@ -70,167 +69,48 @@ const char *future_kind_name(enum future_kind kind)
 	return names[kind];
 }
 
-/* Is the code of die still in the linked file? Removed functions keep a DIE at 0. */
-static bool is_live(const struct finder *finder, Dwarf_Die *die, Dwarf_Addr *entry)
+static int count_inlined(struct finder *finder)
 {
-	Dwarf_Addr base;
-	Dwarf_Addr end;
-	uint64_t offset;
+	for (size_t i = 0; i < finder->pass.copy_count; i++) {
+		void *origin = finder->pass.copies[i].origin;
+		struct polling_function *function;
 
-	if (dwarf_lowpc(die, entry) && dwarf_ranges(die, 0, &base, entry, &end) <= 0)
-		return false;
-	return *entry && image_file_offset(finder->image, *entry, &offset);
-}
-
-static void count_inlined(struct finder *finder, Dwarf_Die *die)
-{
-	Dwarf_Attribute attribute;
-	Dwarf_Die origin;
-	Dwarf_Addr entry;
-	struct inlined_copies *copies;
-
-	if (!dwarf_attr(die, DW_AT_abstract_origin, &attribute) ||
-	    !dwarf_formref_die(&attribute, &origin) || !is_live(finder, die, &entry))
-		return;
-	HASH_FIND_PTR(finder->inlined, &origin.addr, copies);
-	if (!copies) {
-		copies = calloc(1, sizeof(*copies));
-		if (!copies) {
-			finder->out_of_memory = true;
-			return;
+		HASH_FIND_PTR(finder->functions, &origin, function);
+		if (!function) {
+			function = calloc(1, sizeof(*function));
+			if (!function)
+				return -1;
+			function->die = origin;
+			function->type = POLL_SITE_NO_TYPE;
+			HASH_ADD_PTR(finder->functions, die, function);
 		}
-		copies->origin = origin.addr;
-		HASH_ADD_PTR(finder->inlined, origin, copies);
+		function->inlined++;
 	}
-	copies->count++;
+	return 0;
 }
 
-static void find_inlined(struct finder *finder, Dwarf_Die *parent)
+/* The index of the future type that die describes, or NULL if it is none so far. */
+static struct type_index *find_type(struct finder *finder, Dwarf_Die *die)
 {
-	Dwarf_Die die;
+	char *raw = dwarf_scopes_path(finder->pass.scopes, die);
+	struct type_index *known = NULL;
 
-	if (dwarf_child(parent, &die))
-		return;
-	do {
-		int tag = dwarf_tag(&die);
-
-		if (tag == DW_TAG_inlined_subroutine)
-			count_inlined(finder, &die);
-		if (tag == DW_TAG_inlined_subroutine || tag == DW_TAG_lexical_block)
-			find_inlined(finder, &die);
-	} while (dwarf_siblingof(&die, &die) == 0);
+	if (raw)
+		HASH_FIND_STR(finder->type_indexes, raw, known);
+	else
+		finder->out_of_memory = true;
+	free(raw);
+	return known;
 }
 
-/* If the function stands in `{impl#N}`, learn from its symbol what that impl is of. */
-static void learn_impl(struct finder *finder, Dwarf_Die *die, dwarf_scope scope,
-		       const char *name)
-{
-	Dwarf_Attribute attribute;
-	const char *linkage_name;
-	char *inner = NULL;
-
-	for (dwarf_scope s = scope; s != DWARF_SCOPE_NONE;
-	     s = dwarf_scope_parent(finder->scopes, s)) {
-		const char *scope_name = dwarf_scope_name(finder->scopes, s);
-		char *longer;
-		char *path;
-
-		if (strncmp(scope_name, "{impl#", 6) != 0) {
-			const char *rest = inner ? inner : name;
-
-			longer = malloc(strlen(scope_name) + strlen(rest) + 3);
-			if (!longer)
-				break;
-			strcpy(longer, scope_name);
-			strcat(longer, "::");
-			strcat(longer, rest);
-			free(inner);
-			inner = longer;
-			continue;
-		}
-		linkage_name = dwarf_formstring(
-			dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute));
-		path = dwarf_scope_path(finder->scopes, s);
-		if (linkage_name && path)
-			type_names_learn_impl(finder->names, path, inner ? inner : name,
-					      linkage_name);
-		free(path);
-		break;
-	}
-	free(inner);
-}
-
-/* `poll`, or `poll<T>` in an impl for a generic type. */
-static bool is_poll_name(const char *name)
-{
-	return strncmp(name, "poll", 4) == 0 && (name[4] == '\0' || name[4] == '<');
-}
-
-static bool is_resume_name(const char *name)
-{
-	return strncmp(name, "{async_", 7) == 0;
-}
-
-static void visit_function(struct finder *finder, Dwarf_Die *die, dwarf_scope scope)
-{
-	const char *name = dwarf_diename(die);
-	Dwarf_Addr entry;
-
-	if (name)
-		learn_impl(finder, die, scope, name);
-	if (name && (is_resume_name(name) || is_poll_name(name))) {
-		if (finder->candidate_count == finder->candidate_room) {
-			size_t room = finder->candidate_room ? finder->candidate_room * 2 : 256;
-			struct candidate *grown =
-				realloc(finder->candidates, room * sizeof(*grown));
-
-			if (!grown) {
-				finder->out_of_memory = true;
-				return;
-			}
-			finder->candidates = grown;
-			finder->candidate_room = room;
-		}
-		finder->candidates[finder->candidate_count++].die = *die;
-	}
-	if (is_live(finder, die, &entry))
-		find_inlined(finder, die);
-}
-
-static void visit(struct finder *finder, Dwarf_Die *parent, dwarf_scope scope)
-{
-	Dwarf_Die die;
-
-	if (dwarf_child(parent, &die))
-		return;
-	do {
-		dwarf_scope inner;
-
-		switch (dwarf_tag(&die)) {
-		case DW_TAG_subprogram:
-			visit_function(finder, &die, scope);
-			break;
-		case DW_TAG_structure_type:
-		case DW_TAG_namespace:
-		case DW_TAG_union_type:
-		case DW_TAG_enumeration_type:
-			inner = dwarf_scopes_add(finder->scopes, &die, scope);
-			if (inner != DWARF_SCOPE_NONE)
-				visit(finder, &die, inner);
-			else
-				finder->out_of_memory = true;
-			break;
-		default:
-			break;
-		}
-	} while (!finder->out_of_memory && dwarf_siblingof(&die, &die) == 0);
-}
-
-/* The future type that die describes, made on first sight. Index into types, or -1. */
+/*
+ * The future type that die describes, made on first sight; poll: its poll function, or
+ * NULL. Index into types, or -1.
+ */
 static ssize_t intern_type(struct finder *finder, Dwarf_Die *die, Dwarf_Die *poll)
 {
 	struct poll_sites *sites = finder->sites;
-	char *raw = dwarf_scopes_path(finder->scopes, die);
+	char *raw = dwarf_scopes_path(finder->pass.scopes, die);
 	struct type_index *known = NULL;
 	struct future_type *grown;
 	struct future_type *type;
@@ -251,13 +131,14 @@ static ssize_t intern_type(struct finder *finder, Dwarf_Die *die, Dwarf_Die *pol
 		goto fail;
 	type = &grown[sites->type_count];
 	*type = (struct future_type){.kind = layout_future_kind(dwarf_diename(die))};
-	type->name = type_names_author(finder->names, raw);
+	type->name = type_names_author(finder->pass.names, raw);
 	known->raw = raw;
+	known->die = *die;
 	known->index = sites->type_count++;
 	HASH_ADD_KEYPTR(hh, finder->type_indexes, raw, strlen(raw), known);
-	if (!type->name || layout_describe(type, die, finder->scopes, finder->names))
+	if (!type->name || layout_describe(type, die, finder->pass.scopes, finder->pass.names))
 		finder->out_of_memory = true;
-	if (!type->file) {
+	if (!type->file && poll) {
 		type->file = layout_decl_file(poll);
 		type->line = dwarf_decl_line(poll, &line) ? 0 : (unsigned)line;
 	}
@@ -317,13 +198,14 @@ static void find_registers(const struct finder *finder, Dwarf_Die *function, Dwa
 	site->result = layout_poll_result(returned, in_memory);
 }
 
+/* Where the code of the function die is; false, and site->end 0, if it has none. */
 static bool code_range(const struct finder *finder, Dwarf_Die *die, struct poll_site *site)
 {
 	Dwarf_Addr entry;
 	Dwarf_Addr end;
 
-	if (!is_live(finder, die, &entry) || dwarf_highpc(die, &end) || end <= entry ||
-	    !image_file_offset(finder->image, entry, &site->offset) ||
+	if (!dwarf_pass_is_live(finder->image, die, &entry) || dwarf_highpc(die, &end) ||
+	    end <= entry || !image_file_offset(finder->image, entry, &site->offset) ||
 	    end - entry > finder->image->size - site->offset)
 		return false;
 	site->address = entry;
@@ -339,15 +221,35 @@ static bool next_parameter(Dwarf_Die *parameter)
 	return false;
 }
 
+static const char *linkage_name_of(Dwarf_Die *die)
+{
+	Dwarf_Attribute attribute;
+
+	return dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute));
+}
+
+/* Add a copy of site, with its symbol, which may be NULL. */
+static void add_site(struct finder *finder, const struct poll_site *site, const char *symbol)
+{
+	struct poll_sites *sites = finder->sites;
+	struct poll_site *grown =
+		realloc(sites->sites, (sites->site_count + 1) * sizeof(*grown));
+
+	if (!grown) {
+		finder->out_of_memory = true;
+		return;
+	}
+	sites->sites = grown;
+	grown[sites->site_count] = *site;
+	grown[sites->site_count++].symbol = symbol ? strdup(symbol) : NULL;
+}
+
 static void consider(struct finder *finder, Dwarf_Die *die)
 {
 	struct poll_sites *sites = finder->sites;
-	bool is_resume = is_resume_name(dwarf_diename(die));
+	bool is_resume = dwarf_pass_is_resume(dwarf_diename(die));
 	struct poll_site site = {.is_resume = is_resume};
-	struct inlined_copies *copies;
-	struct poll_site *grown;
-	Dwarf_Attribute attribute;
-	const char *linkage_name;
+	struct polling_function *function;
 	const char *type_name;
 	Dwarf_Die returned;
 	Dwarf_Die self;
@@ -358,9 +260,10 @@ static void consider(struct finder *finder, Dwarf_Die *die)
 	bool has_context = false;
 	ssize_t type;
 
-	HASH_FIND_PTR(finder->inlined, &die->addr, copies);
-	if (!copies && !code_range(finder, die, &site))
-		return;
+	HASH_FIND_PTR(finder->functions, &die->addr, function);
+	/* Of one without code the type is worth knowing: the memory of others may show it. */
+	if (!function)
+		code_range(finder, die, &site);
 	/* With line tables only, functions have no parameters and no types. */
 	if (!layout_child(die, DW_TAG_formal_parameter, NULL, &self)) {
 		finder->untyped = true;
@@ -388,25 +291,120 @@ static void consider(struct finder *finder, Dwarf_Die *die)
 	type = intern_type(finder, &polled, die);
 	if (type < 0)
 		return;
-	if (copies)
-		sites->types[type].inlined += copies->count;
+	if (function) {
+		sites->types[type].inlined += function->inlined;
+		function->type = (size_t)type;
+		function->is_resume = is_resume;
+	}
 	if (!site.end)
 		return;
 	site.type = (size_t)type;
 	if (!sites->waker.known && has_context)
 		sites->waker = layout_waker(&context_type);
 	find_registers(finder, die, &self, has_context ? &context : NULL, &returned, &site);
-	linkage_name =
-		dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute));
-	site.symbol = linkage_name ? strdup(linkage_name) : NULL;
-	grown = realloc(sites->sites, (sites->site_count + 1) * sizeof(*grown));
-	if (!grown) {
-		free(site.symbol);
-		finder->out_of_memory = true;
+	add_site(finder, &site, linkage_name_of(die));
+}
+
+/* The function die has the name of an executor's: learn what it polls. */
+static void consider_executor(struct finder *finder, Dwarf_Die *die,
+			      const struct executor *executor)
+{
+	struct poll_site site = {
+		.type = POLL_SITE_NO_TYPE,
+		.runs_task = true,
+		.self_register = -1,
+		.context_register = -1,
+	};
+	struct task_layout layout;
+	Dwarf_Die future;
+	ssize_t type;
+
+	if (executor->role == EXECUTOR_RUNS_TASK && !code_range(finder, die, &site))
+		return;
+	if (!task_layout_future(die, executor, &future))
+		return;
+	if (executor->role == EXECUTOR_BLOCKS_ON) {
+		struct type_index *known = find_type(finder, &future);
+
+		if (known)
+			finder->sites->types[known->index].blocked_on = true;
 		return;
 	}
-	sites->sites = grown;
-	sites->sites[sites->site_count++] = site;
+	type = task_layout_find(&finder->pass, die, executor, &future, &layout)
+		       ? intern_type(finder, &future, NULL)
+		       : -1;
+	if (type >= 0) {
+		site.type = (size_t)type;
+		site.self_register = insn_argument_register(0);
+		site.self_offset = layout.future;
+		site.task_state = layout.state;
+		site.task_idle = executor->idle;
+	}
+	add_site(finder, &site, linkage_name_of(die));
+}
+
+static void add_ranges(struct finder *finder, Dwarf_Die *die, size_t poll)
+{
+	struct poll_sites *sites = finder->sites;
+	Dwarf_Addr base;
+	Dwarf_Addr start;
+	Dwarf_Addr end;
+	ptrdiff_t next = 0;
+
+	while ((next = dwarf_ranges(die, next, &base, &start, &end)) > 0) {
+		struct inlined_range *grown =
+			realloc(sites->ranges, (sites->range_count + 1) * sizeof(*grown));
+
+		if (!grown) {
+			finder->out_of_memory = true;
+			return;
+		}
+		sites->ranges = grown;
+		if (start < end)
+			grown[sites->range_count++] = (struct inlined_range){start, end, poll};
+	}
+}
+
+/* Of the copies that the pass found, keep those of functions that poll. */
+static int keep_inlined(struct finder *finder)
+{
+	const struct dwarf_pass *pass = &finder->pass;
+	struct poll_sites *sites = finder->sites;
+	size_t *kept = calloc(pass->copy_count + 1, sizeof(*kept));
+
+	sites->inlined = calloc(pass->copy_count + 1, sizeof(*sites->inlined));
+	if (!kept || !sites->inlined) {
+		free(kept);
+		return -1;
+	}
+	for (size_t i = 0; i < pass->copy_count; i++) {
+		struct inlined_copy copy = pass->copies[i];
+		size_t parent = copy.parent == INLINED_COPY_NONE ? INLINED_POLL_NONE
+								 : kept[copy.parent];
+		struct polling_function *function;
+		Dwarf_Attribute attribute;
+		Dwarf_Word line = 0;
+		Dwarf_Addr entry;
+
+		HASH_FIND_PTR(finder->functions, &copy.origin, function);
+		kept[i] = parent;
+		if (!function || function->type == POLL_SITE_NO_TYPE ||
+		    !dwarf_pass_is_live(finder->image, &copy.function, &entry))
+			continue;
+		if (dwarf_attr(&copy.die, DW_AT_call_line, &attribute))
+			dwarf_formudata(&attribute, &line);
+		kept[i] = sites->inlined_count++;
+		sites->inlined[kept[i]] = (struct inlined_poll){
+			.type = function->type,
+			.parent = parent,
+			.function = entry,
+			.line = (unsigned)line,
+			.is_resume = function->is_resume,
+		};
+		add_ranges(finder, &copy.die, kept[i]);
+	}
+	free(kept);
+	return 0;
 }
 
 static int compare_sites(const void *left, const void *right)
@@ -417,6 +415,21 @@ static int compare_sites(const void *left, const void *right)
 	if (a->address != b->address)
 		return a->address < b->address ? -1 : 1;
 	return a->type < b->type ? -1 : a->type > b->type;
+}
+
+/* Two sites are one function: no trap can tell them apart. */
+static void fold(struct poll_sites *sites, struct poll_site *kept,
+		 const struct poll_site *other)
+{
+	if (kept->type == other->type)
+		return;
+	if (kept->runs_task) {
+		kept->type = POLL_SITE_NO_TYPE;
+		kept->self_register = -1;
+		return;
+	}
+	sites->types[kept->type].inlined++;
+	sites->types[other->type].inlined++;
 }
 
 /*
@@ -436,15 +449,11 @@ static void finish_sites(struct poll_sites *sites)
 		struct poll_site *last = kept ? &sites->sites[kept - 1] : NULL;
 
 		if (last && last->address == site->address) {
-			if (last->type != site->type && last->type != POLL_SITE_RUNS_TASKS &&
-			    site->type != POLL_SITE_RUNS_TASKS) {
-				sites->types[last->type].inlined++;
-				sites->types[site->type].inlined++;
-			}
+			fold(sites, last, site);
 			free(site->symbol);
 			continue;
 		}
-		if (site->type != POLL_SITE_RUNS_TASKS)
+		if (!site->runs_task)
 			sites->types[site->type].physical++;
 		sites->sites[kept++] = *site;
 	}
@@ -453,15 +462,15 @@ static void finish_sites(struct poll_sites *sites)
 
 static void finder_free(struct finder *finder)
 {
-	struct inlined_copies *copies;
-	struct inlined_copies *next_copies;
+	struct polling_function *function;
+	struct polling_function *next_function;
 	struct type_index *index;
 	struct type_index *next_index;
 
-	HASH_ITER(hh, finder->inlined, copies, next_copies)
+	HASH_ITER(hh, finder->functions, function, next_function)
 	{
-		HASH_DEL(finder->inlined, copies);
-		free(copies);
+		HASH_DEL(finder->functions, function);
+		free(function);
 	}
 	HASH_ITER(hh, finder->type_indexes, index, next_index)
 	{
@@ -469,9 +478,7 @@ static void finder_free(struct finder *finder)
 		free(index->raw);
 		free(index);
 	}
-	free(finder->candidates);
-	dwarf_scopes_free(finder->scopes);
-	type_names_free(finder->names);
+	dwarf_pass_free(&finder->pass);
 }
 
 void poll_sites_explain_none(const struct poll_sites *sites)
@@ -489,38 +496,92 @@ void poll_sites_explain_none(const struct poll_sites *sites)
 			      path);
 }
 
-/* Visit every unit; of a split one the part that its skeleton leads to. */
-static void visit_units(struct finder *finder)
+static void add_vtable(struct finder *finder, Dwarf_Die *variable)
 {
-	Dwarf_CU *unit = NULL;
-	uint8_t type;
-	Dwarf_Die die;
-	Dwarf_Die split;
+	struct poll_sites *sites = finder->sites;
+	Dwarf_Attribute attribute;
+	struct future_vtable *grown;
+	struct type_index *known;
+	Dwarf_Op *operations;
+	Dwarf_Die vtable;
+	Dwarf_Die type;
+	size_t count;
 
-	while (!finder->out_of_memory && dwarf_get_units(finder->image->dwarf, unit, &unit,
-							 NULL, &type, &die, &split) == 0) {
-		Dwarf_Die *whole = split.addr ? &split : &die;
-
-		if (type == DW_UT_skeleton && !split.addr) {
-			finder->sites->split_missing = true;
-			continue;
-		}
-		visit(finder, whole, DWARF_SCOPE_NONE);
-	}
-	if (!finder->out_of_memory && dwarf_scopes_finish(finder->scopes))
+	if (!layout_type_of(variable, &vtable) ||
+	    !dwarf_attr(&vtable, DW_AT_containing_type, &attribute) ||
+	    !dwarf_formref_die(&attribute, &type) ||
+	    !dwarf_attr(variable, DW_AT_location, &attribute) ||
+	    dwarf_getlocation(&attribute, &operations, &count) || count != 1 ||
+	    operations[0].atom != DW_OP_addr)
+		return;
+	layout_skip_wrapper(&type);
+	known = find_type(finder, &type);
+	if (!known)
+		return;
+	grown = realloc(sites->vtables, (sites->vtable_count + 1) * sizeof(*grown));
+	if (!grown) {
 		finder->out_of_memory = true;
+		return;
+	}
+	sites->vtables = grown;
+	grown[sites->vtable_count++] =
+		(struct future_vtable){operations[0].number, known->index};
+}
+
+/* A snapshot_type_of. */
+static size_t type_of(void *context, Dwarf_Die *die)
+{
+	const struct type_index *known = find_type(context, die);
+
+	return known ? known->index : SNAPSHOT_NONE;
+}
+
+/* Plan the snapshots of all types that are polled where a probe can be. */
+static int plan_snapshots(struct finder *finder)
+{
+	struct snapshot_layout *layout = snapshot_layout_new(type_of, finder);
+	struct poll_sites *sites = finder->sites;
+	bool *polled = calloc(sites->type_count + 1, sizeof(*polled));
+	int status = layout && polled ? 0 : -1;
+
+	for (size_t i = 0; i < sites->site_count && !status; i++)
+		if (sites->sites[i].type != POLL_SITE_NO_TYPE)
+			polled[sites->sites[i].type] = true;
+	for (struct type_index *index = finder->type_indexes; index && !status;
+	     index = index->hh.next)
+		if (polled[index->index])
+			status = snapshot_layout_plan(layout, &index->die,
+						      &sites->types[index->index].snapshot);
+	free(polled);
+	snapshot_layout_free(layout);
+	return status;
 }
 
 /* Find the sites that the debug information tells. Returns 0, or -1: no memory. */
 static int find_by_dwarf(struct finder *finder)
 {
-	finder->scopes = dwarf_scopes_new();
-	finder->names = type_names_new();
-	finder->out_of_memory = !finder->scopes || !finder->names;
-	visit_units(finder);
-	for (size_t i = 0; i < finder->candidate_count && !finder->out_of_memory; i++)
-		consider(finder, &finder->candidates[i].die);
-	return finder->out_of_memory ? -1 : 0;
+	struct dwarf_pass *pass = &finder->pass;
+
+	if (dwarf_pass_run(pass, finder->image) || count_inlined(finder))
+		return -1;
+	finder->sites->split_missing = pass->split_missing;
+	for (size_t i = 0; i < pass->function_count && !finder->out_of_memory; i++)
+		if (dwarf_pass_is_poll(dwarf_diename(&pass->functions[i])))
+			consider(finder, &pass->functions[i]);
+	/* Executors come last: what they poll has its place from its own poll function. */
+	for (size_t i = 0; i < pass->function_count && !finder->out_of_memory; i++) {
+		const char *symbol = linkage_name_of(&pass->functions[i]);
+		const struct executor *executor = symbol ? executor_of(symbol) : NULL;
+
+		if (executor)
+			consider_executor(finder, &pass->functions[i], executor);
+	}
+	for (size_t i = 0; i < pass->vtable_count && !finder->out_of_memory; i++)
+		add_vtable(finder, &pass->vtables[i]);
+	return finder->out_of_memory || keep_inlined(finder) || plan_snapshots(finder) ||
+			       finder->out_of_memory
+		       ? -1
+		       : 0;
 }
 
 int poll_sites_find(const struct image *image, struct poll_sites *sites)
@@ -538,10 +599,12 @@ int poll_sites_find(const struct image *image, struct poll_sites *sites)
 	}
 	if (!status && sites->site_count)
 		status = executors_find(image, sites);
-	if (status)
+	if (status) {
 		message_error("%s: finding its poll functions: out of memory", image->path);
-	else
+	} else {
 		finish_sites(sites);
+		root_sites_mark(sites);
+	}
 	if (!status && sites->site_count && sites->from_symbols)
 		message_note(
 			"%s: no %s, so futures are told by symbols alone: there are names and "
@@ -570,6 +633,7 @@ void poll_sites_free(struct poll_sites *sites)
 			free(type->await_points[j].file);
 			free(type->await_points[j].awaitee);
 		}
+		snapshot_plan_free(&type->snapshot);
 		free(type->await_points);
 		free(type->name);
 		free(type->file);
@@ -578,5 +642,8 @@ void poll_sites_free(struct poll_sites *sites)
 		free(sites->sites[i].symbol);
 	free(sites->types);
 	free(sites->sites);
+	free(sites->inlined);
+	free(sites->ranges);
+	free(sites->vtables);
 	*sites = (struct poll_sites){0};
 }

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "snapshot_plan.h"
+
 struct image;
 
 enum future_kind {
@@ -35,8 +37,12 @@ struct future_type {
 	unsigned state_width;             /* bytes: 1, 2, 4 or 8 */
 	struct await_point *await_points; /* owned */
 	size_t await_point_count;
-	unsigned inlined;  /* live inlined copies of its poll function */
-	unsigned physical; /* physical copies of its poll function */
+	unsigned inlined;              /* live inlined copies of its poll function */
+	unsigned physical;             /* physical copies of its poll function */
+	bool blocked_on;               /* an executor's `block_on` polls it */
+	bool run;                      /* a function that runs tasks polls it */
+	bool root;                     /* a task may begin with it: one of its sites says so */
+	struct snapshot_plan snapshot; /* owned; of types with sites */
 };
 
 /* How an exit tells Ready from Pending. */
@@ -55,19 +61,51 @@ struct poll_result {
 	uint64_t value;        /* the discriminant, masked to width */
 };
 
-/* As type of a site: not a poll, but the function in which an executor runs a task. */
-#define POLL_SITE_RUNS_TASKS SIZE_MAX
+/* As type of a site that runs tasks: which future it polls is not known. */
+#define POLL_SITE_NO_TYPE SIZE_MAX
 
 struct poll_site {
-	size_t type;          /* index into poll_sites.types, or POLL_SITE_RUNS_TASKS */
+	size_t type;          /* index into poll_sites.types, or POLL_SITE_NO_TYPE */
 	uint64_t address;     /* first byte of the function, virtual address */
 	uint64_t end;         /* first byte behind the function */
 	uint64_t offset;      /* of address in the file, bytes */
 	char *symbol;         /* linkage name; NULL: none; owned */
 	bool is_resume;       /* a coroutine's resume function, else a Future::poll */
 	int self_register;    /* DWARF number of the register; -1: unknown */
+	uint64_t self_offset; /* bytes from what self_register holds to the future */
 	int context_register; /* DWARF number of the register; -1: unknown */
 	struct poll_result result;
+	bool may_be_root; /* an executor may be what calls it */
+	/* A function in which an executor runs a task, which is the future's poll if that is
+	 * inlined into it: self_register holds the address of the task. */
+	bool runs_task;
+	uint64_t task_state; /* bytes from there to the lowest byte of the task's state */
+	uint8_t task_idle;   /* bits of that byte: with one set the future is not polled */
+};
+
+/* The function itself, as that around an inlined copy. */
+#define INLINED_POLL_NONE SIZE_MAX
+
+/* A live copy of a poll function that was inlined into another function. */
+struct inlined_poll {
+	size_t type;       /* index into poll_sites.types */
+	size_t parent;     /* index of the inlined poll around it, or INLINED_POLL_NONE */
+	uint64_t function; /* address of the function in whose code it lies, as linked */
+	unsigned line;     /* of the call that was inlined; 0: unknown */
+	bool is_resume;    /* a coroutine's resume function, else a Future::poll */
+};
+
+/* Code of an inlined poll and of what is inlined into it, virtual addresses as linked. */
+struct inlined_range {
+	uint64_t start;
+	uint64_t end;
+	size_t poll; /* index into poll_sites.inlined */
+};
+
+/* The vtable of `dyn Future` for a type of future. */
+struct future_vtable {
+	uint64_t address; /* virtual address as linked */
+	size_t type;      /* index into poll_sites.types */
 };
 
 /* Where the two words of the RawWaker lie, from the address of the Context. */
@@ -84,6 +122,12 @@ struct poll_sites {
 	size_t type_count;
 	struct poll_site *sites; /* owned, sorted by address */
 	size_t site_count;
+	struct inlined_poll *inlined; /* owned; outer before inner */
+	size_t inlined_count;
+	struct inlined_range *ranges; /* owned; those of a poll in a row, in that order */
+	size_t range_count;
+	struct future_vtable *vtables; /* owned */
+	size_t vtable_count;
 	struct waker_layout waker;
 	bool from_symbols;  /* found without debug information: much is not known */
 	bool split_missing; /* a file that parts of the debug information are in was not found

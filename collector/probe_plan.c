@@ -11,6 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const plan_level_names[] = {
+	[LEVEL_TASKS] = "tasks", [LEVEL_ASYNC] = "async", [LEVEL_ALL] = "all"};
+const char *const plan_exits_names[] = {
+	[EXITS_ALL] = "all", [EXITS_ROOTS] = "roots", [EXITS_NONE] = "none"};
+
 static int compile(regex_t **compiled, char *const *patterns, size_t count)
 {
 	*compiled = calloc(count ? count : 1, sizeof(**compiled));
@@ -61,6 +66,11 @@ bool probe_plan_has_type(const struct probe_plan *plan, size_t image, size_t typ
 	return plan->chosen[type_index(plan, image, type)];
 }
 
+bool probe_plan_matches(const struct probe_plan *plan, size_t image, size_t type)
+{
+	return plan->matching[type_index(plan, image, type)];
+}
+
 bool probe_plan_sees_all(const struct probe_plan *plan, size_t image, size_t type)
 {
 	return probe_plan_has_type(plan, image, type) && !plan->images[image].from_symbols &&
@@ -68,8 +78,35 @@ bool probe_plan_sees_all(const struct probe_plan *plan, size_t image, size_t typ
 	       !plan->incomplete[type_index(plan, image, type)];
 }
 
-static int choose_types(struct probe_plan *plan, const struct plan_choice *choice)
+/* Which level shows what the chosen one does not. */
+static const char *advice(enum plan_level level)
 {
+	switch (level) {
+	case LEVEL_TASKS:
+		return ", `--level async` adds what tasks await";
+	case LEVEL_ASYNC:
+		return ", `--level all` adds hand-written ones";
+	default:
+		return "";
+	}
+}
+
+/* May a trap tell of polls of that type? Those of a root may be its executor's. */
+static bool is_in_level(enum plan_level level, const struct future_type *type)
+{
+	switch (level) {
+	case LEVEL_TASKS:
+		return type->root;
+	case LEVEL_ASYNC:
+		return (type->physical || type->run) && type->kind != FUTURE_HANDWRITTEN;
+	default:
+		return type->physical || type->run;
+	}
+}
+
+static int choose_types(struct probe_plan *plan)
+{
+	const struct plan_choice *choice = &plan->choice;
 	regex_t *match = NULL;
 	regex_t *exclude = NULL;
 	size_t count = type_index(plan, plan->image_count, 0);
@@ -77,8 +114,9 @@ static int choose_types(struct probe_plan *plan, const struct plan_choice *choic
 	int status = -1;
 
 	plan->chosen = calloc(count ? count : 1, sizeof(*plan->chosen));
+	plan->matching = calloc(count ? count : 1, sizeof(*plan->matching));
 	plan->incomplete = calloc(count ? count : 1, sizeof(*plan->incomplete));
-	if (!plan->chosen || !plan->incomplete ||
+	if (!plan->chosen || !plan->matching || !plan->incomplete ||
 	    compile(&match, choice->match, choice->match_count) ||
 	    compile(&exclude, choice->exclude, choice->exclude_count))
 		goto out;
@@ -86,12 +124,12 @@ static int choose_types(struct probe_plan *plan, const struct plan_choice *choic
 		for (size_t i = 0; i < plan->images[image].type_count; i++) {
 			const struct future_type *type = &plan->images[image].types[i];
 
-			if ((choice->level == LEVEL_ASYNC &&
-			     type->kind == FUTURE_HANDWRITTEN) ||
-			    (choice->match_count &&
+			if ((choice->match_count &&
 			     !matches_any(match, choice->match_count, type->name)) ||
-			    matches_any(exclude, choice->exclude_count, type->name) ||
-			    !type->physical)
+			    matches_any(exclude, choice->exclude_count, type->name))
+				continue;
+			plan->matching[type_index(plan, image, i)] = true;
+			if (!is_in_level(choice->level, type))
 				continue;
 			plan->chosen[type_index(plan, image, i)] = true;
 			chosen++;
@@ -101,8 +139,7 @@ static int choose_types(struct probe_plan *plan, const struct plan_choice *choic
 		message_error(
 			"no future to trace: none that can be probed matches the options; "
 			"`asyncrec --list` shows them%s",
-			choice->level == LEVEL_ASYNC ? ", `--level all` adds hand-written ones"
-						     : "");
+			advice(choice->level));
 		goto out;
 	}
 	status = 0;
@@ -176,36 +213,85 @@ static struct probe *add_probe(struct probe_plan *plan, const char *event_name,
 	return probe;
 }
 
-/* What a trap at the entry of a poll reads. */
-static int fetch_at_entry(struct probe *probe, const struct poll_sites *image)
+/* tracefs expression of a word of a snapshot, which may lie behind other words. */
+static void print_word(FILE *fetch, const struct snapshot_plan *plan, size_t word,
+		       const struct poll_site *site)
+{
+	const struct snapshot_word *at = &plan->words[word];
+
+	if (at->base == SNAPSHOT_NONE) {
+		fprintf(fetch, "+%" PRIu64 "(%%%s)", site->self_offset + at->offset,
+			insn_register_name(site->self_register));
+		return;
+	}
+	fprintf(fetch, "+%" PRIu64 "(", at->offset);
+	print_word(fetch, plan, at->base, site);
+	fputc(')', fetch);
+}
+
+/* The polled future: its address, its state, and that of the task it is in. */
+static void print_self(FILE *fetch, const struct probe *probe, const struct poll_site *site,
+		       const struct future_type *type)
+{
+	const char *self = insn_register_name(site->self_register);
+
+	if (self)
+		fprintf(fetch, " self=%%%s:x64", self);
+	else
+		fputs(" self=\\0:x64", fetch);
+	if (self && probe->polls && poll_site_has_state(site, type))
+		fprintf(fetch, " state=+%" PRIu64 "(%%%s):u8",
+			site->self_offset + (uint64_t)type->state_offset, self);
+	else
+		fputs(" state=\\0:u8", fetch);
+	if (self && site->runs_task)
+		fprintf(fetch, " task_state=+%" PRIu64 "(%%%s):u8", site->task_state, self);
+	else
+		fputs(" task_state=\\0:u8", fetch);
+}
+
+/* The waker: as the register holds a Context, and as if it held a Waker. */
+static void print_waker(FILE *fetch, const struct poll_site *site,
+			const struct waker_layout *waker)
+{
+	const char *context = insn_register_name(site->context_register);
+
+	if (context && waker->known)
+		fprintf(fetch,
+			" waker_data=+%u(+%u(%%%s)):x64 waker_vtable=+%u(+%u(%%%s)):x64"
+			" direct_data=+%u(%%%s):x64 direct_vtable=+%u(%%%s):x64",
+			waker->data, waker->in_context, context, waker->vtable,
+			waker->in_context, context, waker->data, context, waker->vtable,
+			context);
+	else
+		fputs(" waker_data=\\0:x64 waker_vtable=\\0:x64"
+		      " direct_data=\\0:x64 direct_vtable=\\0:x64",
+		      fetch);
+}
+
+/* What a trap at the entry of a poll reads; room: the words that its event has. */
+static int fetch_at_entry(struct probe *probe, const struct poll_sites *image, size_t room)
 {
 	const struct poll_site *site = &image->sites[probe->site];
-	const struct future_type *type =
-		site->type == POLL_SITE_RUNS_TASKS ? NULL : &image->types[site->type];
-	const char *self = insn_register_name(site->self_register);
-	const char *context = insn_register_name(site->context_register);
-	const struct waker_layout *waker = &image->waker;
-	char self_fetch[128] = "self=\\0:x64 state=\\0:u8";
-	char waker_fetch[192] = "waker_data=\\0:x64 waker_vtable=\\0:x64 direct_data=\\0:x64 "
-				"direct_vtable=\\0:x64";
+	const struct future_type *type = probe->polls ? &image->types[site->type] : NULL;
+	size_t size;
+	FILE *fetch = open_memstream(&probe->fetch, &size);
 
-	if (self && type && poll_site_has_state(site, type))
-		snprintf(self_fetch, sizeof(self_fetch), "self=%%%s:x64 state=+%d(%%%s):u8",
-			 self, type->state_offset, self);
-	else if (self)
-		snprintf(self_fetch, sizeof(self_fetch), "self=%%%s:x64 state=\\0:u8", self);
-	if (context && waker->known)
-		snprintf(waker_fetch, sizeof(waker_fetch),
-			 "waker_data=+%u(+%u(%%%s)):x64 waker_vtable=+%u(+%u(%%%s)):x64 "
-			 "direct_data=+%u(%%%s):x64 direct_vtable=+%u(%%%s):x64",
-			 waker->data, waker->in_context, context, waker->vtable,
-			 waker->in_context, context, waker->data, context, waker->vtable,
-			 context);
-	return asprintf(&probe->fetch,
-			"id=\\%" PRIu32 ":u32 sp=%%%s:x64 ret=+0(%%%s):x64 %s %s", probe->id,
-			insn_stack_pointer, insn_stack_pointer, self_fetch, waker_fetch) < 0
-		       ? -1
-		       : 0;
+	if (!fetch)
+		return -1;
+	fprintf(fetch, "id=\\%" PRIu32 ":u32 sp=%%%s:x64 ret=+0(%%%s):x64", probe->id,
+		insn_stack_pointer, insn_stack_pointer);
+	print_self(fetch, probe, site, type);
+	print_waker(fetch, site, &image->waker);
+	for (size_t i = 0; i < room; i++) {
+		fprintf(fetch, " w%zu=", i);
+		if (i < probe->words)
+			print_word(fetch, &type->snapshot, i, site);
+		else
+			fputs("\\0", fetch);
+		fputs(":x64", fetch);
+	}
+	return fclose(fetch) ? -1 : 0;
 }
 
 static int fetch_at_exit(struct probe *probe, const struct poll_result *result,
@@ -234,7 +320,31 @@ static int fetch_at_exit(struct probe *probe, const struct poll_result *result,
 		       : 0;
 }
 
-static const char entry_event[] = "entry";
+/* Entries, by the number of words that their traps read. */
+static const struct {
+	const char *name;
+	size_t room;
+} entry_events[] = {
+	{"entry", 0},    {"entry4", 4},   {"entry8", 8},
+	{"entry16", 16}, {"entry32", 32}, {"entry64", SNAPSHOT_MOST_WORDS},
+};
+
+/* Index into entry_events of the smallest that has room. */
+static size_t entry_event(size_t words)
+{
+	size_t i = 0;
+
+	while (entry_events[i].room < words)
+		i++;
+	return i;
+}
+
+/* Words of the snapshot that a trap at site can read. */
+static size_t words_at(const struct poll_sites *sites, const struct poll_site *site, bool polls)
+{
+	return polls && site->self_register >= 0 ? sites->types[site->type].snapshot.word_count
+						 : 0;
+}
 
 static const char *exit_event(unsigned width)
 {
@@ -265,13 +375,34 @@ static int plan_exit(struct probe_plan *plan, const struct insn_exit *way_out,
 	if (!probe)
 		return -1;
 	probe->entry_id = entry_id;
+	probe->polls = plan->probes[entry_id - 1].polls;
 	probe->has_tail_target = way_out->target != 0;
 	probe->tail_target = way_out->target;
 	probe->stack_above = way_out->stack_above;
 	return fetch_at_exit(probe, result, way_out);
 }
 
-static int plan_site(struct probe_plan *plan, size_t image, size_t index, enum plan_exits exits)
+/* A site of a chosen type that gets no probe. */
+static void miss(struct probe_plan *plan, size_t image, const struct poll_site *site)
+{
+	if (!site->runs_task)
+		plan->incomplete[type_index(plan, image, site->type)] = true;
+}
+
+/*
+ * Is the function that runs a task to stand for the poll of its future? If that has a
+ * poll function of its own, only where no probe is on it.
+ */
+static bool stands_for_poll(const struct probe_plan *plan, size_t image,
+			    const struct poll_site *site)
+{
+	return site->type != POLL_SITE_NO_TYPE &&
+	       probe_plan_has_type(plan, image, site->type) &&
+	       (plan->choice.level == LEVEL_TASKS ||
+		!plan->images[image].types[site->type].physical);
+}
+
+static int plan_site(struct probe_plan *plan, size_t image, size_t index, bool polls)
 {
 	const struct poll_sites *sites = &plan->images[image];
 	const struct poll_site *site = &sites->sites[index];
@@ -281,25 +412,28 @@ static int plan_site(struct probe_plan *plan, size_t image, size_t index, enum p
 	int start = insn_entry_probe(code, size, keep, sizeof(keep) / sizeof(keep[0]));
 	struct insn_exit *ways_out;
 	struct probe *entry;
+	size_t event;
 	uint32_t entry_id;
 	size_t count;
 	int status = 0;
 
-	if (start < 0 && site->type == POLL_SITE_RUNS_TASKS)
-		return 0;
 	if (start < 0) {
-		size_t type = type_index(plan, image, site->type);
-
 		message_detail("%s at 0x%" PRIx64 ": the kernel can put no uprobe on its entry",
-			       sites->types[site->type].name, site->address);
-		plan->incomplete[type] = true;
+			       site->symbol ? site->symbol : "a function", site->address);
+		miss(plan, image, site);
 		return 0;
 	}
-	entry = add_probe(plan, entry_event, PROBE_ENTRY, image, index,
+	event = entry_event(words_at(sites, site, polls));
+	entry = add_probe(plan, entry_events[event].name, PROBE_ENTRY, image, index,
 			  site->address + (uint64_t)start);
-	if (!entry || fetch_at_entry(entry, sites))
+	if (!entry)
 		return -1;
-	if (exits == EXITS_NONE)
+	entry->polls = polls;
+	entry->words = words_at(sites, site, polls);
+	if (fetch_at_entry(entry, sites, entry_events[event].room))
+		return -1;
+	if (plan->choice.exits == EXITS_NONE ||
+	    (plan->choice.exits == EXITS_ROOTS && !site->may_be_root))
 		return 0;
 	if (insn_find_exits(code, size, site->address, &ways_out, &count))
 		return 0;
@@ -319,6 +453,22 @@ static int plan_site(struct probe_plan *plan, size_t image, size_t index, enum p
 		status = plan_exit(plan, &ways_out[i], entry_id);
 	free(ways_out);
 	return status;
+}
+
+/* Plan the probes of a site, if it is to have any. Returns 0, or -1: no memory. */
+static int consider_site(struct probe_plan *plan, size_t image, size_t index)
+{
+	const struct poll_site *site = &plan->images[image].sites[index];
+
+	if (site->runs_task)
+		return plan_site(plan, image, index, stands_for_poll(plan, image, site));
+	if (!probe_plan_has_type(plan, image, site->type))
+		return 0;
+	if (plan->choice.level == LEVEL_TASKS && !site->may_be_root) {
+		miss(plan, image, site);
+		return 0;
+	}
+	return plan_site(plan, image, index, true);
 }
 
 /*
@@ -345,19 +495,15 @@ static int plan_user_probes(struct probe_plan *plan, const struct plan_choice *c
 int probe_plan_make(struct probe_plan *plan, struct poll_sites *images, size_t image_count,
 		    const struct plan_choice *choice)
 {
-	*plan = (struct probe_plan){.images = images, .image_count = image_count};
-	if (choose_types(plan, choice)) {
+	*plan = (struct probe_plan){
+		.images = images, .image_count = image_count, .choice = *choice};
+	if (choose_types(plan)) {
 		probe_plan_free(plan);
 		return -1;
 	}
 	for (size_t image = 0; image < image_count; image++) {
 		for (size_t i = 0; i < images[image].site_count; i++) {
-			size_t type = images[image].sites[i].type;
-
-			if (type != POLL_SITE_RUNS_TASKS &&
-			    !probe_plan_has_type(plan, image, type))
-				continue;
-			if (plan_site(plan, image, i, choice->exits)) {
+			if (consider_site(plan, image, i)) {
 				message_error("planning the probes: out of memory");
 				probe_plan_free(plan);
 				return -1;
@@ -379,6 +525,7 @@ void probe_plan_free(struct probe_plan *plan)
 	free(plan->probes);
 	free(plan->events);
 	free(plan->chosen);
+	free(plan->matching);
 	free(plan->incomplete);
 	*plan = (struct probe_plan){0};
 }

@@ -17,14 +17,22 @@
 struct user_probe;
 
 enum plan_level {
+	LEVEL_TASKS, /* the roots of tasks only */
 	LEVEL_ASYNC, /* coroutines only */
 	LEVEL_ALL,   /* every Future::poll */
+	LEVEL_COUNT
 };
 
 enum plan_exits {
 	EXITS_ALL,
+	EXITS_ROOTS, /* of polls that an executor may make */
 	EXITS_NONE,
+	EXITS_COUNT
 };
+
+/* As the user writes them. */
+extern const char *const plan_level_names[LEVEL_COUNT];
+extern const char *const plan_exits_names[EXITS_COUNT];
 
 /* Which poll sites to probe. */
 struct plan_choice {
@@ -55,11 +63,13 @@ struct probe {
 	uint64_t offset;               /* bytes into the file */
 	uint64_t address;              /* virtual address as linked */
 	size_t event;                  /* index into probe_plan.events */
-	bool exits;                    /* entry: every exit of the function is probed */
-	bool has_tail_target;          /* tail; entry that is itself a tail call */
-	uint64_t tail_target;          /* virtual address as linked */
-	bool result_known;             /* exit: the trap reads the discriminant of the result */
+	bool polls; /* a trap tells of a poll; else an executor's function is entered */
+	bool exits; /* entry: every exit of the function is probed */
+	bool has_tail_target; /* tail; entry that is itself a tail call */
+	uint64_t tail_target; /* virtual address as linked */
+	bool result_known;    /* exit: the trap reads the discriminant of the result */
 	unsigned stack_above; /* exit: bytes that are popped between it and the return */
+	size_t words;         /* entry: words of the type's snapshot plan that a trap reads */
 	char *fetch;          /* fetch arguments in tracefs syntax; owned */
 };
 
@@ -71,9 +81,11 @@ struct plan_event {
 struct probe_plan {
 	struct poll_sites *images; /* borrowed */
 	size_t image_count;
-	bool *chosen;         /* owned; future types to probe, all images in a row */
-	bool *incomplete;     /* owned; likewise: a poll of it cannot be probed */
-	struct probe *probes; /* owned */
+	struct plan_choice choice; /* its patterns are borrowed, and read while planning */
+	bool *chosen;              /* owned; future types to probe, all images in a row */
+	bool *matching;            /* owned; likewise: their names match */
+	bool *incomplete;          /* owned; likewise: a poll of it cannot be probed */
+	struct probe *probes;      /* owned */
 	size_t probe_count;
 	struct plan_event *events; /* owned */
 	size_t event_count;
@@ -90,6 +102,9 @@ void probe_plan_free(struct probe_plan *plan);
 
 /* Is the type (index into the types of that image) chosen? */
 bool probe_plan_has_type(const struct probe_plan *plan, size_t image, size_t type);
+
+/* Does the name of the type match, be it chosen or not? */
+bool probe_plan_matches(const struct probe_plan *plan, size_t image, size_t type);
 
 /* Will every poll of the type trap? */
 bool probe_plan_sees_all(const struct probe_plan *plan, size_t image, size_t type);

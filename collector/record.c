@@ -143,8 +143,6 @@ static void disarm(struct recorder *recorder)
 
 static int write_head(struct recorder *recorder)
 {
-	static const char *const levels[] = {[LEVEL_ASYNC] = "async", [LEVEL_ALL] = "all"};
-	static const char *const exits[] = {[EXITS_ALL] = "all", [EXITS_NONE] = "none"};
 	const struct plan_choice *choice = &recorder->options->choice;
 	struct store *store = recorder->store;
 	char *arguments = recorder->target->attached
@@ -154,8 +152,8 @@ static int write_head(struct recorder *recorder)
 		     store_write_number(store, "schema_version", RECORDING_SCHEMA_VERSION) ||
 		     store_write_text(store, "program", recorder->target->name) ||
 		     store_write_text(store, "arguments", arguments) ||
-		     store_write_text(store, "level", levels[choice->level]) ||
-		     store_write_text(store, "exits", exits[choice->exits]) ||
+		     store_write_text(store, "level", plan_level_names[choice->level]) ||
+		     store_write_text(store, "exits", plan_exits_names[choice->exits]) ||
 		     store_write_plan(store, recorder->plan);
 
 	free(arguments);

@@ -195,23 +195,6 @@ static bool is_current(const struct cache *cache, const struct site_origin *cach
 	       cached->debug_mtime_ns == debug.debug_mtime_ns;
 }
 
-/* Can nothing in the sites lead outside of the image or of themselves? */
-static bool is_sound(const struct poll_sites *sites, const struct image *image)
-{
-	for (size_t i = 0; i < sites->type_count; i++)
-		if (!sites->types[i].name)
-			return false;
-	for (size_t i = 0; i < sites->site_count; i++) {
-		const struct poll_site *site = &sites->sites[i];
-
-		if ((site->type >= sites->type_count && site->type != POLL_SITE_RUNS_TASKS) ||
-		    site->end < site->address || site->offset > image->size ||
-		    site->end - site->address > image->size - site->offset)
-			return false;
-	}
-	return sites->site_count > 0;
-}
-
 /* The part of the file behind its head, malloc'd, if the user wrote it and it is whole. */
 static char *read_content(int fd, size_t *size)
 {
@@ -247,7 +230,7 @@ static bool decode_current(const struct cache *cache, const struct image *image,
 
 	if (site_codec_decode(content, size, &origin, sites))
 		return false;
-	current = is_current(cache, &origin) && is_sound(sites, image);
+	current = is_current(cache, &origin);
 	site_origin_free(&origin);
 	if (!current)
 		poll_sites_free(sites);

@@ -62,6 +62,39 @@ static const struct field await_point_fields[] = {
 };
 RECORD_OF(await_point);
 
+static const struct field snapshot_word_fields[] = {
+	NUMBER(snapshot_word, base),
+	NUMBER(snapshot_word, offset),
+};
+RECORD_OF(snapshot_word);
+
+/* An element of an array of plain numbers. */
+struct value {
+	uint64_t value;
+};
+
+static const struct field value_fields[] = {
+	NUMBER(value, value),
+};
+RECORD_OF(value);
+
+static const struct field snapshot_node_fields[] = {
+	NUMBER(snapshot_node, parent),   NUMBER(snapshot_node, type),
+	NUMBER(snapshot_node, awaited),  NUMBER(snapshot_node, base),
+	NUMBER(snapshot_node, offset),   NUMBER(snapshot_node, vtable),
+	NUMBER(snapshot_node, word),     NUMBER(snapshot_node, shift),
+	NUMBER(snapshot_node, width),    ARRAY(snapshot_node, values, value_count, value),
+	NUMBER(snapshot_node, excluded),
+};
+RECORD_OF(snapshot_node);
+
+static const struct field snapshot_plan_fields[] = {
+	ARRAY(snapshot_plan, nodes, node_count, snapshot_node),
+	ARRAY(snapshot_plan, words, word_count, snapshot_word),
+	NUMBER(snapshot_plan, left_out),
+};
+RECORD_OF(snapshot_plan);
+
 static const struct field future_type_fields[] = {
 	TEXT(future_type, name),
 	ENUM(future_type, kind, FUTURE_HANDWRITTEN),
@@ -73,6 +106,10 @@ static const struct field future_type_fields[] = {
 	ARRAY(future_type, await_points, await_point_count, await_point),
 	NUMBER(future_type, inlined),
 	NUMBER(future_type, physical),
+	NUMBER(future_type, blocked_on),
+	NUMBER(future_type, run),
+	NUMBER(future_type, root),
+	RECORD(future_type, snapshot, snapshot_plan),
 };
 RECORD_OF(future_type);
 
@@ -93,10 +130,35 @@ static const struct field poll_site_fields[] = {
 	TEXT(poll_site, symbol),
 	NUMBER(poll_site, is_resume),
 	NUMBER(poll_site, self_register),
+	NUMBER(poll_site, self_offset),
 	NUMBER(poll_site, context_register),
 	RECORD(poll_site, result, poll_result),
+	NUMBER(poll_site, may_be_root),
+	NUMBER(poll_site, runs_task),
+	NUMBER(poll_site, task_state),
+	NUMBER(poll_site, task_idle),
 };
 RECORD_OF(poll_site);
+
+static const struct field inlined_poll_fields[] = {
+	NUMBER(inlined_poll, type),      NUMBER(inlined_poll, parent),
+	NUMBER(inlined_poll, function),  NUMBER(inlined_poll, line),
+	NUMBER(inlined_poll, is_resume),
+};
+RECORD_OF(inlined_poll);
+
+static const struct field inlined_range_fields[] = {
+	NUMBER(inlined_range, start),
+	NUMBER(inlined_range, end),
+	NUMBER(inlined_range, poll),
+};
+RECORD_OF(inlined_range);
+
+static const struct field future_vtable_fields[] = {
+	NUMBER(future_vtable, address),
+	NUMBER(future_vtable, type),
+};
+RECORD_OF(future_vtable);
 
 static const struct field waker_layout_fields[] = {
 	NUMBER(waker_layout, known),
@@ -110,6 +172,9 @@ RECORD_OF(waker_layout);
 static const struct field poll_sites_fields[] = {
 	ARRAY(poll_sites, types, type_count, future_type),
 	ARRAY(poll_sites, sites, site_count, poll_site),
+	ARRAY(poll_sites, inlined, inlined_count, inlined_poll),
+	ARRAY(poll_sites, ranges, range_count, inlined_range),
+	ARRAY(poll_sites, vtables, vtable_count, future_vtable),
 	RECORD(poll_sites, waker, waker_layout),
 	NUMBER(poll_sites, from_symbols),
 	NUMBER(poll_sites, split_missing),

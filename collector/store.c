@@ -2,11 +2,10 @@
 
 #include "asyncrec/recording.h"
 #include "decode.h"
-#include "image.h"
 #include "asyncrec/message.h"
 #include "probe_plan.h"
 #include "schema_sql.h"
-#include "user_probe.h"
+#include "store_plan.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -20,18 +19,7 @@
 /* Rows a transaction; larger ones gain nothing, smaller ones lose time. */
 enum { BATCH_ROWS = 100000 };
 
-enum statement {
-	INSERT_META,
-	INSERT_IMAGE,
-	INSERT_FUTURE_TYPE,
-	INSERT_AWAIT_POINT,
-	INSERT_PROBE,
-	INSERT_USER_PROBE,
-	INSERT_EVENT,
-	INSERT_THREAD_EVENT,
-	INSERT_LOST,
-	STATEMENT_COUNT
-};
+enum statement { INSERT_META, INSERT_EVENT, INSERT_THREAD_EVENT, INSERT_LOST, STATEMENT_COUNT };
 
 struct store {
 	char *path;                                /* where the recording shall be; owned */
@@ -66,11 +54,6 @@ static int prepare(struct store *store)
 {
 	const char *const sql[] = {
 		[INSERT_META] = sql_insert_meta,
-		[INSERT_IMAGE] = sql_insert_image,
-		[INSERT_FUTURE_TYPE] = sql_insert_future_type,
-		[INSERT_AWAIT_POINT] = sql_insert_await_point,
-		[INSERT_PROBE] = sql_insert_probe,
-		[INSERT_USER_PROBE] = sql_insert_user_probe,
 		[INSERT_EVENT] = sql_insert_event,
 		[INSERT_THREAD_EVENT] = sql_insert_thread_event,
 		[INSERT_LOST] = sql_insert_lost,
@@ -241,159 +224,10 @@ int store_write_number(struct store *store, const char *key, int64_t value)
 	return step(store, INSERT_META);
 }
 
-/* Bind line unless it is 0, which means unknown. */
-static void bind_line(sqlite3_stmt *insert, int column, unsigned line)
-{
-	if (line)
-		sqlite3_bind_int64(insert, column, line);
-}
-
-static int write_await_points(struct store *store, const struct future_type *type,
-			      sqlite3_int64 type_id)
-{
-	sqlite3_stmt *insert = store->statements[INSERT_AWAIT_POINT];
-
-	for (size_t i = 0; i < type->await_point_count; i++) {
-		const struct await_point *point = &type->await_points[i];
-
-		sqlite3_bind_int64(insert, 1, type_id);
-		sqlite3_bind_int64(insert, 2, point->state);
-		sqlite3_bind_text(insert, 3, point->file, -1, SQLITE_STATIC);
-		bind_line(insert, 4, point->line);
-		sqlite3_bind_text(insert, 5, point->awaitee, -1, SQLITE_STATIC);
-		if (step(store, INSERT_AWAIT_POINT))
-			return -1;
-	}
-	return 0;
-}
-
-static int write_type(struct store *store, const struct future_type *type, size_t image,
-		      sqlite3_int64 type_id, bool sees_all)
-{
-	sqlite3_stmt *insert = store->statements[INSERT_FUTURE_TYPE];
-
-	sqlite3_bind_int64(insert, 1, type_id);
-	sqlite3_bind_int64(insert, 2, (sqlite3_int64)image + 1);
-	sqlite3_bind_text(insert, 3, type->name, -1, SQLITE_STATIC);
-	sqlite3_bind_text(insert, 4, future_kind_name(type->kind), -1, SQLITE_STATIC);
-	sqlite3_bind_text(insert, 5, type->file, -1, SQLITE_STATIC);
-	bind_line(insert, 6, type->line);
-	sqlite3_bind_int64(insert, 7, (sqlite3_int64)type->size);
-	sqlite3_bind_int64(insert, 8, type->inlined);
-	sqlite3_bind_int(insert, 9, sees_all);
-	return step(store, INSERT_FUTURE_TYPE) || write_await_points(store, type, type_id) ? -1
-											   : 0;
-}
-
-static int write_image(struct store *store, const struct image *image, size_t index)
-{
-	sqlite3_stmt *insert = store->statements[INSERT_IMAGE];
-
-	sqlite3_bind_int64(insert, 1, (sqlite3_int64)index + 1);
-	sqlite3_bind_text(insert, 2, image->path, -1, SQLITE_STATIC);
-	if (image->build_id[0])
-		sqlite3_bind_text(insert, 3, image->build_id, -1, SQLITE_STATIC);
-	return step(store, INSERT_IMAGE);
-}
-
-static void bind_result(sqlite3_stmt *insert, const struct poll_result *result)
-{
-	sqlite3_bind_text(insert, 13, result->value_is_pending ? "pending" : "ready", -1,
-			  SQLITE_STATIC);
-	sqlite3_bind_int64(insert, 14, (sqlite3_int64)result->value);
-}
-
-/* What every probe has. */
-static void bind_probe(sqlite3_stmt *insert, const struct probe *probe)
-{
-	static const char *const kinds[] = {[PROBE_ENTRY] = "entry",
-					    [PROBE_EXIT] = "exit",
-					    [PROBE_TAIL] = "tail",
-					    [PROBE_USER] = "user"};
-
-	sqlite3_bind_int64(insert, 1, probe->id);
-	sqlite3_bind_int64(insert, 2, (sqlite3_int64)probe->image + 1);
-	sqlite3_bind_text(insert, 4, kinds[probe->kind], -1, SQLITE_STATIC);
-	sqlite3_bind_int64(insert, 5, probe->entry_id);
-	sqlite3_bind_int64(insert, 6, (sqlite3_int64)probe->offset);
-	sqlite3_bind_int64(insert, 7, (sqlite3_int64)probe->address);
-	sqlite3_bind_int64(insert, 17, probe->stack_above);
-}
-
-static int write_user_probe(struct store *store, const struct probe *probe)
-{
-	const struct user_probe *user = probe->user;
-	sqlite3_stmt *insert = store->statements[INSERT_PROBE];
-
-	bind_probe(insert, probe);
-	sqlite3_bind_text(insert, 8, user->symbol, -1, SQLITE_STATIC);
-	for (int column = 9; column <= 12; column++)
-		sqlite3_bind_int(insert, column, 0);
-	sqlite3_bind_int64(insert, 16, (sqlite3_int64)user->function);
-	if (step(store, INSERT_PROBE))
-		return -1;
-	insert = store->statements[INSERT_USER_PROBE];
-	sqlite3_bind_int64(insert, 1, probe->id);
-	sqlite3_bind_text(insert, 2, user->text, -1, SQLITE_STATIC);
-	sqlite3_bind_text(insert, 3, user->name, -1, SQLITE_STATIC);
-	sqlite3_bind_int64(insert, 4, (sqlite3_int64)(user->address - user->function));
-	sqlite3_bind_text(insert, 5, user->file, -1, SQLITE_STATIC);
-	bind_line(insert, 6, user->line);
-	return step(store, INSERT_USER_PROBE);
-}
-
-static int write_probe(struct store *store, const struct probe *probe,
-		       sqlite3_int64 first_type_id)
-{
-	const struct poll_sites *sites = &store->plan->images[probe->image];
-	const struct poll_site *site = &sites->sites[probe->site];
-	const struct future_type *type =
-		site->type == POLL_SITE_RUNS_TASKS ? NULL : &sites->types[site->type];
-	bool is_entry = probe->kind == PROBE_ENTRY;
-	sqlite3_stmt *insert = store->statements[INSERT_PROBE];
-
-	bind_probe(insert, probe);
-	if (type)
-		sqlite3_bind_int64(insert, 3, first_type_id + (sqlite3_int64)site->type);
-	sqlite3_bind_text(insert, 8, site->symbol, -1, SQLITE_STATIC);
-	sqlite3_bind_int(insert, 9, is_entry && type && poll_site_has_state(site, type));
-	sqlite3_bind_int(insert, 10, is_entry && site->self_register >= 0);
-	sqlite3_bind_int(insert, 11,
-			 is_entry && site->context_register >= 0 && sites->waker.known);
-	sqlite3_bind_int(insert, 12, probe->exits);
-	if (probe->result_known)
-		bind_result(insert, &site->result);
-	if (probe->has_tail_target)
-		sqlite3_bind_int64(insert, 15, (sqlite3_int64)probe->tail_target);
-	sqlite3_bind_int64(insert, 16, (sqlite3_int64)site->address);
-	return step(store, INSERT_PROBE);
-}
-
 int store_write_plan(struct store *store, const struct probe_plan *plan)
 {
-	sqlite3_int64 *first_type_ids = calloc(plan->image_count, sizeof(*first_type_ids));
-	sqlite3_int64 type_id = 1;
-	int status = first_type_ids ? 0 : -1;
-
-	if (status)
-		message_error("%s: out of memory", store->path);
 	store->plan = plan;
-	for (size_t image = 0; image < plan->image_count && !status; image++) {
-		const struct poll_sites *sites = &plan->images[image];
-
-		first_type_ids[image] = type_id;
-		status = write_image(store, sites->image, image);
-		for (size_t i = 0; i < sites->type_count && !status; i++)
-			status = write_type(store, &sites->types[i], image, type_id++,
-					    probe_plan_sees_all(plan, image, i));
-	}
-	for (size_t i = 0; i < plan->probe_count && !status; i++)
-		status = plan->probes[i].user
-				 ? write_user_probe(store, &plan->probes[i])
-				 : write_probe(store, &plan->probes[i],
-					       first_type_ids[plan->probes[i].image]);
-	free(first_type_ids);
-	return status;
+	return store->failed || store_plan_write(store->db, plan) ? fail(store) : 0;
 }
 
 /* Files that SQLite keeps beside a database. */
@@ -434,7 +268,7 @@ int store_publish(struct store *store)
 }
 
 static void bind_trap(sqlite3_stmt *insert, const struct perf_stamp *stamp,
-		      const struct trap *trap, enum probe_kind kind)
+		      const struct trap *trap, const struct probe *probe)
 {
 	sqlite3_bind_int64(insert, 1, (sqlite3_int64)stamp->time_ns);
 	sqlite3_bind_int64(insert, 2, stamp->cpu);
@@ -443,9 +277,9 @@ static void bind_trap(sqlite3_stmt *insert, const struct perf_stamp *stamp,
 	sqlite3_bind_int64(insert, 5, trap->probe_id);
 	sqlite3_bind_int64(insert, 6, (sqlite3_int64)trap->address);
 	sqlite3_bind_int64(insert, 7, (sqlite3_int64)trap->sp);
-	if (kind == PROBE_USER)
+	if (probe->kind == PROBE_USER)
 		return;
-	if (kind != PROBE_ENTRY) {
+	if (probe->kind != PROBE_ENTRY) {
 		sqlite3_bind_int64(insert, 13, (sqlite3_int64)trap->result);
 		return;
 	}
@@ -454,6 +288,10 @@ static void bind_trap(sqlite3_stmt *insert, const struct perf_stamp *stamp,
 	sqlite3_bind_int64(insert, 10, (sqlite3_int64)trap->return_address);
 	sqlite3_bind_int64(insert, 11, (sqlite3_int64)trap->waker_data);
 	sqlite3_bind_int64(insert, 12, (sqlite3_int64)trap->waker_vtable);
+	sqlite3_bind_int64(insert, 14, (sqlite3_int64)trap->task_state);
+	if (probe->words)
+		sqlite3_bind_blob(insert, 15, trap->words,
+				  (int)(probe->words * sizeof(trap->words[0])), SQLITE_STATIC);
 }
 
 int store_add_trap(struct store *store, const struct perf_stamp *stamp, const struct trap *trap)
@@ -463,7 +301,7 @@ int store_add_trap(struct store *store, const struct perf_stamp *stamp, const st
 	if (store->failed || trap->probe_id == 0 || trap->probe_id > plan->probe_count)
 		return store->failed ? -1 : 0;
 	bind_trap(store->statements[INSERT_EVENT], stamp, trap,
-		  plan->probes[trap->probe_id - 1].kind);
+		  &plan->probes[trap->probe_id - 1]);
 	store->traps++;
 	return step(store, INSERT_EVENT);
 }

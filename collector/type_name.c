@@ -138,6 +138,23 @@ void type_names_learn_impl(struct type_names *names, const char *path, const cha
 	HASH_ADD_KEYPTR(hh, names->impls, impl->path, strlen(impl->path), impl);
 }
 
+void type_names_take(struct type_names *names, struct type_names *other)
+{
+	struct impl_block *impl;
+	struct impl_block *next;
+
+	HASH_ITER(hh, other->impls, impl, next)
+	{
+		struct impl_block *known;
+
+		HASH_FIND_STR(names->impls, impl->path, known);
+		if (known)
+			continue;
+		HASH_DEL(other->impls, impl);
+		HASH_ADD_KEYPTR(hh, names->impls, impl->path, strlen(impl->path), impl);
+	}
+}
+
 /* Text being written. */
 struct output {
 	char *text;    /* malloc'd */

@@ -23,6 +23,9 @@ void type_names_free(struct type_names *names);
 void type_names_learn_impl(struct type_names *names, const char *path, const char *inner,
 			   const char *linkage_name);
 
+/* Move what other knows, and names does not, to names. */
+void type_names_take(struct type_names *names, struct type_names *other);
+
 /*
  * The author's name of the DWARF path raw (`app::{impl#0}::get::{async_fn_env#0}`).
  * Returns a malloc'd string, or NULL when memory ran out.

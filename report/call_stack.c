@@ -40,7 +40,7 @@ static void find_place(const struct call_stack *stack, struct poll *poll)
 	for (size_t i = stack->count; i-- > 0;) {
 		struct poll *outer = stack->polls[i];
 
-		if (outer->runs_tasks)
+		if (!outer->type_id)
 			return;
 		if (!poll->parent) {
 			poll->parent = outer;
@@ -52,18 +52,19 @@ static void find_place(const struct call_stack *stack, struct poll *poll)
 			poll->container = outer;
 			return;
 		}
+		if (outer->runs_task)
+			return;
 	}
 }
 
-int call_stack_enter(struct call_stack *stack, struct poll *poll, uint64_t loaded_address,
-		     call_stack_closed *closed, void *context)
+int call_stack_enter(struct call_stack *stack, struct poll *poll, uint64_t address,
+		     uint64_t loaded_address, call_stack_closed *closed, void *context)
 {
 	struct poll *outer;
 
 	while ((outer = innermost(stack)) && outer->sp <= poll->sp) {
 		if (outer->in_tail_call && outer->sp == poll->sp &&
-		    outer->tail_target ==
-			    (outer->tail_is_linked ? poll->function : loaded_address))
+		    outer->tail_target == (outer->tail_is_linked ? address : loaded_address))
 			break;
 		unwind_innermost(stack, poll->start_ns, closed, context);
 	}
@@ -76,10 +77,19 @@ int call_stack_enter(struct call_stack *stack, struct poll *poll, uint64_t loade
 		stack->polls = grown;
 		stack->room = room;
 	}
-	if (!poll->runs_tasks)
+	if (!poll->runs_task)
 		find_place(stack, poll);
 	stack->polls[stack->count++] = poll;
 	return 0;
+}
+
+bool call_stack_is_same(const struct call_stack *stack, const struct poll *poll)
+{
+	const struct poll *outer = innermost(stack);
+
+	return outer && outer->runs_task && outer->sp > poll->sp && !poll->runs_task &&
+	       outer->type_id == poll->type_id && outer->self_known && poll->self_known &&
+	       outer->self == poll->self && outer->tid == poll->tid;
 }
 
 void call_stack_tail_call(struct poll *poll, int64_t now, uint64_t target, bool is_linked)
@@ -124,11 +134,11 @@ struct poll *call_stack_find(const struct call_stack *stack, uint64_t address, u
 		if (poll->sp < sp)
 			continue;
 		/* At the depth of its entry is the function itself, or one called later. */
-		if (poll->sp == sp && poll->function != address &&
+		if (poll->sp == sp && poll->function_address != address &&
 		    !(poll->in_tail_call && poll->tail_is_linked &&
 		      poll->tail_target == address))
 			continue;
-		return poll->runs_tasks ? NULL : poll;
+		return poll->type_id ? poll : NULL;
 	}
 	return NULL;
 }

@@ -27,11 +27,10 @@ struct future;
 struct poll {
 	/* what the entry says */
 	int64_t event_id;
-	int64_t type_id;
+	int64_t type_id; /* 0: no poll, but an executor's function that runs a task */
 	int64_t pid;
 	int64_t tid;
-	int64_t probe_id;  /* of the entry */
-	uint64_t function; /* its function's address as linked */
+	int64_t probe_id; /* of the entry */
 	uint64_t sp;
 	uint64_t self;
 	uint64_t size; /* bytes of the future; 0: unknown */
@@ -40,7 +39,8 @@ struct poll {
 	bool self_known;
 	bool state_known;
 	bool exits_known; /* every exit of the function is probed */
-	bool runs_tasks;  /* no poll, but an executor's function that runs a task */
+	bool runs_task; /* an executor's function that runs a task, itself awaited by nobody */
+	uint64_t function_address; /* of its poll function, as linked */
 	/* where it stands */
 	int64_t id;             /* set by the caller */
 	struct poll *parent;    /* the poll around it; NULL: an executor made it */
@@ -84,12 +84,18 @@ struct call_stack {
 typedef void call_stack_closed(void *context, struct poll *poll);
 
 /*
- * A poll begins, its first part filled in; loaded_address is its function's in the
- * process. Ends the polls that it shows to have been left
+ * A poll begins, its first part filled in; address is its function's as linked,
+ * loaded_address as in the process. Ends the polls that it shows to have been left
  * and fills in where it stands. Returns 0, or -1 when memory ran out.
  */
-int call_stack_enter(struct call_stack *stack, struct poll *poll, uint64_t loaded_address,
-		     call_stack_closed *closed, void *context);
+int call_stack_enter(struct call_stack *stack, struct poll *poll, uint64_t address,
+		     uint64_t loaded_address, call_stack_closed *closed, void *context);
+
+/*
+ * Does poll, which begins, poll the future for whose poll the innermost one stands, an
+ * executor's function?
+ */
+bool call_stack_is_same(const struct call_stack *stack, const struct poll *poll);
 
 /* The poll leaves by a tail call to target. */
 void call_stack_tail_call(struct poll *poll, int64_t now, uint64_t target, bool is_linked);

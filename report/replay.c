@@ -32,7 +32,8 @@ enum input_column {
 	IN_TAIL_ADDRESS,
 	IN_LINKED_ADDRESS,
 	IN_SIZE,
-	IN_RUNS_TASKS,
+	IN_RUNS_TASK,
+	IN_IDLE,
 };
 
 /* Columns of replay_columns. */
@@ -108,11 +109,8 @@ struct replay_cursor {
 	bool out_of_memory;
 };
 
-/* A futures_done. */
-static void take_done(void *context, struct poll *poll)
+static void add_row(struct replay_cursor *cursor, struct poll *poll)
 {
-	struct replay_cursor *cursor = context;
-
 	if (cursor->row_count == cursor->row_room) {
 		size_t room = cursor->row_room ? cursor->row_room * 2 : 64;
 		struct poll **grown = realloc(cursor->rows, room * sizeof(*grown));
@@ -126,6 +124,12 @@ static void take_done(void *context, struct poll *poll)
 		cursor->row_room = room;
 	}
 	cursor->rows[cursor->row_count++] = poll;
+}
+
+/* A futures_done. */
+static void take_done(void *context, struct poll *poll)
+{
+	add_row(context, poll);
 }
 
 /* May the exit of a poll between these times be among what was lost? */
@@ -143,7 +147,7 @@ static void take_closed(void *context, struct poll *poll)
 {
 	struct replay_cursor *cursor = context;
 
-	if (poll->runs_tasks) {
+	if (!poll->type_id) {
 		free(poll);
 		return;
 	}
@@ -182,8 +186,9 @@ static void place_hit(struct hit *hit, const struct poll *poll)
 static void claim_hits(const struct thread *thread, const struct poll *poll)
 {
 	for (struct hit *hit = thread->hits; hit; hit = hit->older)
-		if (hit->row.function == poll->function && hit->row.sp == poll->sp)
-			place_hit(hit, poll->runs_tasks ? NULL : poll);
+		if (hit->row.function_address == poll->function_address &&
+		    hit->row.sp == poll->sp)
+			place_hit(hit, poll->type_id ? poll : NULL);
 }
 
 static void give_hits(struct replay_cursor *cursor, struct thread *thread)
@@ -192,7 +197,7 @@ static void give_hits(struct replay_cursor *cursor, struct thread *thread)
 		struct hit *hit = thread->hits;
 
 		thread->hits = hit->older;
-		take_done(cursor, &hit->row);
+		add_row(cursor, &hit->row);
 	}
 }
 
@@ -208,12 +213,12 @@ static void take_hit(struct replay_cursor *cursor, struct thread *thread)
 	hit->row = (struct poll){
 		.event_id = sqlite3_column_int64(row, IN_EVENT),
 		.probe_id = sqlite3_column_int64(row, IN_ENTRY_PROBE),
-		.function = (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS),
+		.function_address = (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS),
 		.sp = (uint64_t)sqlite3_column_int64(row, IN_SP),
 	};
-	place_hit(hit, call_stack_find(&thread->stack, hit->row.function, hit->row.sp));
+	place_hit(hit, call_stack_find(&thread->stack, hit->row.function_address, hit->row.sp));
 	/* On the way to one entry the probes, numbered by address, go up. */
-	if (thread->hits && (thread->hits->row.function != hit->row.function ||
+	if (thread->hits && (thread->hits->row.function_address != hit->row.function_address ||
 			     thread->hits->row.sp != hit->row.sp ||
 			     thread->hits->row.probe_id >= hit->row.probe_id))
 		give_hits(cursor, thread);
@@ -224,6 +229,7 @@ static void take_hit(struct replay_cursor *cursor, struct thread *thread)
 static void enter(struct replay_cursor *cursor, struct thread *thread)
 {
 	sqlite3_stmt *row = cursor->input;
+	uint64_t address = (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS);
 	struct poll *poll = calloc(1, sizeof(*poll));
 
 	if (!poll) {
@@ -236,7 +242,7 @@ static void enter(struct replay_cursor *cursor, struct thread *thread)
 		.pid = sqlite3_column_int64(row, IN_PID),
 		.tid = thread->tid,
 		.probe_id = sqlite3_column_int64(row, IN_ENTRY_PROBE),
-		.function = (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS),
+		.function_address = address,
 		.sp = (uint64_t)sqlite3_column_int64(row, IN_SP),
 		.self = (uint64_t)sqlite3_column_int64(row, IN_SELF),
 		.size = (uint64_t)sqlite3_column_int64(row, IN_SIZE),
@@ -245,9 +251,17 @@ static void enter(struct replay_cursor *cursor, struct thread *thread)
 		.self_known = sqlite3_column_int(row, IN_SELF_KNOWN),
 		.state_known = sqlite3_column_int(row, IN_STATE_KNOWN),
 		.exits_known = sqlite3_column_int(row, IN_EXITS),
-		.runs_tasks = sqlite3_column_int(row, IN_RUNS_TASKS),
+		.runs_task = sqlite3_column_int(row, IN_RUNS_TASK),
 	};
-	if (call_stack_enter(&thread->stack, poll,
+	/* The executor found the task done or cancelled: no poll, but still a task's bound. */
+	if (sqlite3_column_int(row, IN_IDLE))
+		poll->type_id = 0;
+	/* The poll that an executor's function stands for has a function of its own. */
+	if (call_stack_is_same(&thread->stack, poll)) {
+		free(poll);
+		return;
+	}
+	if (call_stack_enter(&thread->stack, poll, address,
 			     (uint64_t)sqlite3_column_int64(row, IN_ADDRESS), take_closed,
 			     cursor)) {
 		cursor->out_of_memory = true;
@@ -258,7 +272,7 @@ static void enter(struct replay_cursor *cursor, struct thread *thread)
 		call_stack_tail_call(poll, poll->start_ns,
 				     (uint64_t)sqlite3_column_int64(row, IN_TAIL_ADDRESS),
 				     true);
-	if (!poll->runs_tasks) {
+	if (poll->type_id) {
 		poll->id = ++cursor->poll_count;
 		if (futures_begin(cursor->futures, poll))
 			cursor->out_of_memory = true;

@@ -38,15 +38,15 @@ SELECT since_ns, time_ns FROM lost;
 -- name: replay_input
 -- What is replayed, in the order of time.
 SELECT e.id, e.time_ns, e.pid, e.tid, e.address - p.address + p.function_address,
-    e.sp + p.stack_above, e.self, e.state, e.result,
+    e.sp + p.stack_above, e.self + p.self_offset, e.state, e.result,
     p.kind, p.entry_id, p.future_type_id, p.self_known, p.state_known, p.exits,
     p.result_is, p.result_value, p.tail_address, p.function_address, t.size_bytes,
-    p.future_type_id IS NULL
+    p.runs_task, (e.task_state & p.task_idle) <> 0
 FROM event e JOIN probe p ON p.id = e.probe_id
 LEFT JOIN future_type t ON t.id = p.future_type_id
 UNION ALL
 -- A thread id that is used again begins with an empty stack.
-SELECT 0, time_ns, pid, tid, 0, 0, 0, 0, 0, 'start', 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0, 0
+SELECT 0, time_ns, pid, tid, 0, 0, 0, 0, 0, 'start', 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0, 0, 0
 FROM thread_event WHERE kind = 'start'
 ORDER BY 2;
 

@@ -48,8 +48,9 @@ CREATE INDEX await_point_state ON await_point (future_type_id, state);
 CREATE TABLE probe (
     id INTEGER PRIMARY KEY,
     image_id INTEGER NOT NULL REFERENCES image (id),
-    future_type_id INTEGER REFERENCES future_type (id), -- NULL: no poll, but the function
-                            -- in which an executor runs a task, or a point of the user's own
+    future_type_id INTEGER REFERENCES future_type (id), -- NULL: it tells of no poll
+    runs_task INTEGER NOT NULL, -- 1: the function in which an executor runs a task; what it
+                            -- polls is awaited by nobody
     kind TEXT NOT NULL      -- entry, exit (a return), tail (a jump to another function,
                             -- which returns in this one's place) or user (see user_probe)
         CHECK (kind IN ('entry', 'exit', 'tail', 'user')),
@@ -60,7 +61,10 @@ CREATE TABLE probe (
     function_address INTEGER NOT NULL, -- of the function's first instruction, likewise
     symbol TEXT,                  -- linkage name; NULL: none
     state_known INTEGER NOT NULL, -- entry: event.state holds the coroutine's state
-    self_known INTEGER NOT NULL,  -- entry: event.self holds the future's address
+    self_known INTEGER NOT NULL,  -- entry: event.self tells the future's address
+    self_offset INTEGER NOT NULL, -- entry: which is that many bytes above event.self
+    task_idle INTEGER NOT NULL,   -- entry, runs_task: bits of event.task_state; with one set
+                                  -- the executor did not poll the future
     waker_known INTEGER NOT NULL, -- entry: event.waker_data and waker_vtable are read
     exits INTEGER NOT NULL,       -- entry: 1 if every exit of the function is probed
     -- exit: event.result is the discriminant of the returned Poll<T>.
@@ -100,12 +104,67 @@ CREATE TABLE event (
                             -- the image lies)
     sp INTEGER NOT NULL,    -- stack pointer; plus probe.stack_above it is equal for both
                             -- ends of one call, with the return address on top
-    self INTEGER,           -- entry: address of the polled future
+    self INTEGER,           -- entry: address of the polled future, or of the task it is in
     state INTEGER,          -- entry: the coroutine's state before this poll
+    task_state INTEGER,     -- entry, runs_task: lowest byte of the executor's state of the task
     return_address INTEGER, -- entry: where the call came from
     waker_data INTEGER,     -- entry: the two words of the RawWaker in the Context
     waker_vtable INTEGER,
+    snapshot BLOB,          -- entry: words of the future's memory, eight bytes each in the
+                            -- processor's order, for snapshot_node; NULL: none
     result INTEGER          -- exit: discriminant of the returned Poll; tail: the target
+);
+
+-- How the memory of a polled future tells of the futures inside it: one row per future,
+-- or enum that holds futures, that may lie there. event.snapshot has the words.
+CREATE TABLE snapshot_node (
+    id INTEGER PRIMARY KEY,
+    polled_type_id INTEGER NOT NULL REFERENCES future_type (id), -- in whose memory it lies
+    parent_id INTEGER REFERENCES snapshot_node (id), -- what it lies in; NULL: it is the
+                            -- polled future itself
+    future_type_id INTEGER REFERENCES future_type (id), -- NULL: an enum, a future that was
+                            -- not chosen, or one behind `dyn`
+    awaited INTEGER NOT NULL, -- 1: the coroutine it lies in awaits it, or what holds it
+    base_word INTEGER,      -- word with the address that byte_offset counts from; NULL: the
+                            -- polled future's
+    byte_offset INTEGER NOT NULL, -- from there to it
+    vtable_word INTEGER,    -- word with the address of its vtable; NULL: its type is known
+    word INTEGER,           -- its discriminant, of a coroutine the state, is in this word;
+                            -- NULL: it has none
+    shift INTEGER NOT NULL, -- bits from the low end of the word
+    width INTEGER NOT NULL, -- bits
+    excluded INTEGER NOT NULL -- it lives while the parent's discriminant is 0: one of its
+                            -- rows in snapshot_value, 1: none of them
+);
+
+-- Discriminants of the parent with which a snapshot_node lives, or does not.
+CREATE TABLE snapshot_value (
+    node_id INTEGER NOT NULL REFERENCES snapshot_node (id),
+    value INTEGER NOT NULL
+);
+
+-- Where the vtables of `dyn Future` are.
+CREATE TABLE future_vtable (
+    image_id INTEGER NOT NULL REFERENCES image (id),
+    address INTEGER NOT NULL, -- virtual address as linked
+    future_type_id INTEGER NOT NULL REFERENCES future_type (id)
+);
+
+-- One row per copy of a poll function that was inlined into another function.
+CREATE TABLE inlined_poll (
+    id INTEGER PRIMARY KEY,
+    image_id INTEGER NOT NULL REFERENCES image (id),
+    parent_id INTEGER REFERENCES inlined_poll (id), -- the copy around it; NULL: none
+    future_type_id INTEGER NOT NULL REFERENCES future_type (id),
+    function_address INTEGER NOT NULL, -- of the function in whose code it lies, as linked
+    line INTEGER            -- of the call that was inlined; NULL: unknown
+);
+
+-- The code of each inlined poll, with what is inlined into it.
+CREATE TABLE inlined_range (
+    inlined_poll_id INTEGER NOT NULL REFERENCES inlined_poll (id),
+    start_address INTEGER NOT NULL, -- virtual address as linked
+    end_address INTEGER NOT NULL    -- first one behind it
 );
 
 -- What became of threads while recording.
@@ -164,16 +223,34 @@ INSERT INTO await_point (future_type_id, state, file, line, awaitee) VALUES (?, 
 -- name: insert_probe
 INSERT INTO probe (id, image_id, future_type_id, kind, entry_id, file_offset, address, symbol,
     state_known, self_known, waker_known, exits, result_is, result_value, tail_address,
-    function_address, stack_above)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    function_address, stack_above, runs_task, self_offset, task_idle)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_snapshot_node
+INSERT INTO snapshot_node (id, polled_type_id, parent_id, future_type_id, awaited, base_word,
+    byte_offset, vtable_word, word, shift, width, excluded)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_snapshot_value
+INSERT INTO snapshot_value (node_id, value) VALUES (?, ?);
+
+-- name: insert_future_vtable
+INSERT INTO future_vtable (image_id, address, future_type_id) VALUES (?, ?, ?);
+
+-- name: insert_inlined_poll
+INSERT INTO inlined_poll (id, image_id, parent_id, future_type_id, function_address, line)
+VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: insert_inlined_range
+INSERT INTO inlined_range (inlined_poll_id, start_address, end_address) VALUES (?, ?, ?);
 
 -- name: insert_user_probe
 INSERT INTO user_probe (probe_id, text, symbol, offset, file, line) VALUES (?, ?, ?, ?, ?, ?);
 
 -- name: insert_event
 INSERT INTO event (time_ns, cpu, pid, tid, probe_id, address, sp, self, state, return_address,
-    waker_data, waker_vtable, result)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    waker_data, waker_vtable, result, task_state, snapshot)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_thread_event
 INSERT INTO thread_event (time_ns, kind, pid, tid, parent_tid, name) VALUES (?, ?, ?, ?, ?, ?);

@@ -294,7 +294,7 @@ no_cache() {
             member = $NF
             sub(/^\*+/, "", member)
             print name ", " member
-        }' "$SOURCES/../../collector/poll_sites.h" >members
+        }' "$SOURCES/../../collector"/{poll_sites,snapshot_plan}.h >members
     [ "$(wc -l <members)" -gt 30 ]
     while IFS= read -r member; do
         # The image is the one at hand; counts stand in the row of their array.

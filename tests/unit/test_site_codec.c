@@ -17,6 +17,15 @@ static struct await_point await_points[] = {
 	{.state = UINT32_MAX},
 };
 
+static uint64_t values[] = {3, UINT64_MAX};
+
+static struct snapshot_node nodes[] = {
+	{.parent = SNAPSHOT_NONE, .word = 0, .shift = 56, .width = 8, .excluded = true},
+	{.type = 1, .awaited = true, .values = values, .value_count = 2},
+};
+
+static struct snapshot_word words[] = {{SNAPSHOT_NONE, 8}, {0, 16}};
+
 static struct future_type types[] = {
 	{.name = "app::main",
 	 .kind = FUTURE_ASYNC_FN,
@@ -28,7 +37,9 @@ static struct future_type types[] = {
 	 .await_points = await_points,
 	 .await_point_count = 2,
 	 .inlined = 2,
-	 .physical = 1},
+	 .physical = 1,
+	 .root = true,
+	 .snapshot = {nodes, 2, words, 2, 1}},
 	{.name = "app::Sleep", .kind = FUTURE_HANDWRITTEN, .state_offset = -1},
 };
 
@@ -41,17 +52,27 @@ static struct poll_site sites[] = {
 	 .self_register = 5,
 	 .context_register = 4,
 	 .result = {RESULT_IN_MEMORY, 8, 4, true, UINT64_MAX}},
-	{.type = POLL_SITE_RUNS_TASKS,
+	{.type = POLL_SITE_NO_TYPE,
 	 .is_resume = true,
 	 .self_register = INT32_MIN,
 	 .context_register = INT32_MAX},
 };
+
+static struct inlined_poll inlined[] = {{1, INLINED_POLL_NONE, 0x1000, 7, true}};
+static struct inlined_range ranges[] = {{0x1000, 0x1008, 0}};
+static struct future_vtable vtables[] = {{0x5000, 1}};
 
 static const struct poll_sites example = {
 	.types = types,
 	.type_count = 2,
 	.sites = sites,
 	.site_count = 2,
+	.inlined = inlined,
+	.inlined_count = 1,
+	.ranges = ranges,
+	.range_count = 1,
+	.vtables = vtables,
+	.vtable_count = 1,
 	.waker = {true, 1, 2, 3},
 };
 
@@ -89,9 +110,12 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(read_sites.types[1].state_offset, -1);
 	assert_memory_equal(&read_sites.sites[0].result, &sites[0].result,
 			    sizeof(sites[0].result));
-	assert_int_equal(read_sites.sites[1].type, POLL_SITE_RUNS_TASKS);
+	assert_int_equal(read_sites.sites[1].type, POLL_SITE_NO_TYPE);
 	assert_int_equal(read_sites.sites[1].self_register, INT32_MIN);
 	assert_null(read_sites.sites[1].symbol);
+	assert_int_equal(read_sites.types[0].snapshot.nodes[1].values[1], UINT64_MAX);
+	assert_memory_equal(read_sites.types[0].snapshot.words, words, sizeof(words));
+	assert_memory_equal(read_sites.ranges, ranges, sizeof(ranges));
 	assert_memory_equal(&read_sites.waker, &example.waker, sizeof(example.waker));
 	assert_string_equal(read_origin.debug_file, origin.debug_file);
 	assert_int_equal(read_origin.debug_mtime_ns, INT64_MIN);

@@ -1,0 +1,65 @@
+/*
+ * One pass over the debug information of a binary, its units shared out among
+ * threads: what stands where, and the functions and inlined copies to look at closer.
+ */
+#ifndef DWARF_PASS_H
+#define DWARF_PASS_H
+
+#include <elfutils/libdw.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct dwarf_scopes;
+struct image;
+struct type_names;
+
+/* No copy. */
+#define INLINED_COPY_NONE SIZE_MAX
+
+/* A live inlined copy of a function that by its name is a poll. */
+struct inlined_copy {
+	Dwarf_Die die;      /* DW_TAG_inlined_subroutine */
+	Dwarf_Die function; /* the DW_TAG_subprogram in whose code it lies */
+	void *origin;       /* bytes of the abstract instance's DIE: whose copy it is */
+	size_t parent;      /* index of the nearest copy around it, or INLINED_COPY_NONE */
+};
+
+/* The DIEs live as long as the image's Dwarf. */
+struct dwarf_pass {
+	struct dwarf_scopes *scopes; /* owned; finished */
+	struct type_names *names;    /* owned */
+	Dwarf_Die *functions;        /* owned; by their names a poll or an executor's */
+	size_t function_count;
+	size_t function_room;
+	Dwarf_Die *task_types; /* owned; structs that by their names are parts of a task */
+	size_t task_type_count;
+	size_t task_type_room;
+	Dwarf_Die *vtables; /* owned; variables that are vtables of futures */
+	size_t vtable_count;
+	size_t vtable_room;
+	struct inlined_copy *copies; /* owned; outer before inner */
+	size_t copy_count;
+	size_t copy_room;
+	bool split_missing; /* a unit's split part was not found */
+};
+
+/*
+ * Visit every unit of image, which must have debug information. Returns 0 and fills
+ * *pass, to be released with dwarf_pass_free in both cases; or -1 when memory ran out.
+ */
+int dwarf_pass_run(struct dwarf_pass *pass, const struct image *image);
+void dwarf_pass_free(struct dwarf_pass *pass);
+
+/* Is it the name of a coroutine's resume function, `{async_fn#0}`? */
+bool dwarf_pass_is_resume(const char *name);
+
+/* Is it that, or the name of a poll function, `poll` or `poll<T>`? */
+bool dwarf_pass_is_poll(const char *name);
+
+/*
+ * Is the code that die has still in the linked file? Then its lowest address is in
+ * *entry. The linker leaves the DIEs of functions that it removed, at 0.
+ */
+bool dwarf_pass_is_live(const struct image *image, Dwarf_Die *die, Dwarf_Addr *entry);
+
+#endif

@@ -1,0 +1,141 @@
+#include "root_sites.h"
+
+#include "image.h"
+#include "insn.h"
+#include "poll_sites.h"
+
+#include <gelf.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Index of the poll whose function begins at address; site_count: none does. */
+static size_t site_at(const struct poll_sites *sites, uint64_t address)
+{
+	size_t low = 0;
+	size_t high = sites->site_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (sites->sites[middle].address == address)
+			return sites->sites[middle].runs_task ? sites->site_count : middle;
+		if (sites->sites[middle].address < address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return sites->site_count;
+}
+
+/* Is the code at address that of a poll, or does it have one inlined? */
+static bool is_in_poll(const struct poll_sites *sites, uint64_t address)
+{
+	for (size_t i = 0; i < sites->site_count; i++)
+		if (address >= sites->sites[i].address && address < sites->sites[i].end)
+			return !sites->sites[i].runs_task;
+	for (size_t i = 0; i < sites->range_count; i++)
+		if (address >= sites->ranges[i].start && address < sites->ranges[i].end)
+			return true;
+	return false;
+}
+
+static void mark(struct poll_sites *sites, uint64_t address)
+{
+	size_t site = site_at(sites, address);
+
+	if (site < sites->site_count)
+		sites->sites[site].may_be_root = true;
+}
+
+/* An insn_call_seen. */
+static void mark_called(void *context, uint64_t address, uint64_t target)
+{
+	struct poll_sites *sites = context;
+
+	if (site_at(sites, target) < sites->site_count && !is_in_poll(sites, address))
+		mark(sites, target);
+}
+
+/* Mark what a vtable has the address of: in a program that is not relocated ... */
+static void mark_data(struct poll_sites *sites)
+{
+	const struct image *image = sites->image;
+
+	for (size_t i = 0; i < image->segment_count; i++) {
+		const struct image_segment *segment = &image->segments[i];
+		size_t size = 0;
+		const uint8_t *bytes =
+			segment->is_code ? NULL : image_bytes(image, segment->start, &size);
+
+		for (size_t at = 0; bytes && at + sizeof(uint64_t) <= size;
+		     at += sizeof(uint64_t)) {
+			uint64_t value;
+
+			memcpy(&value, bytes + at, sizeof(value));
+			mark(sites, value);
+		}
+	}
+}
+
+/* ... and in one that is. */
+static void mark_relocated(struct poll_sites *sites)
+{
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+
+	while ((section = elf_nextscn(sites->image->elf, section))) {
+		Elf_Data *data;
+		size_t count;
+
+		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_RELA ||
+		    !header.sh_entsize)
+			continue;
+		data = elf_getdata(section, NULL);
+		count = data ? header.sh_size / header.sh_entsize : 0;
+		for (size_t i = 0; i < count; i++) {
+			GElf_Rela relocation;
+
+			if (gelf_getrela(data, (int)i, &relocation))
+				mark(sites, (uint64_t)relocation.r_addend);
+		}
+	}
+}
+
+static void mark_callable(struct poll_sites *sites)
+{
+	const struct image *image = sites->image;
+
+	mark_data(sites);
+	mark_relocated(sites);
+	for (size_t i = 0; i < image->segment_count; i++) {
+		uint64_t start = image->segments[i].start;
+		size_t size = 0;
+		const uint8_t *code =
+			image->segments[i].is_code ? image_bytes(image, start, &size) : NULL;
+
+		if (code)
+			insn_scan_calls(code, size, start, mark_called, sites);
+	}
+}
+
+void root_sites_mark(struct poll_sites *sites)
+{
+	bool known = false;
+
+	for (size_t i = 0; i < sites->site_count; i++)
+		known |= sites->sites[i].runs_task;
+	if (!known)
+		mark_callable(sites);
+	for (size_t i = 0; i < sites->site_count; i++) {
+		struct poll_site *site = &sites->sites[i];
+		struct future_type *type =
+			site->type == POLL_SITE_NO_TYPE ? NULL : &sites->types[site->type];
+
+		if (site->runs_task || (type && type->blocked_on))
+			site->may_be_root = true;
+		if (site->runs_task && type)
+			type->run = true;
+		if (site->may_be_root && type)
+			type->root = true;
+	}
+}

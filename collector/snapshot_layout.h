@@ -1,0 +1,30 @@
+/* Makes the snapshot plan of a future type from its debug information. */
+#ifndef SNAPSHOT_LAYOUT_H
+#define SNAPSHOT_LAYOUT_H
+
+#include <elfutils/libdw.h>
+#include <stddef.h>
+
+#include "snapshot_plan.h"
+
+struct snapshot_layout;
+
+/*
+ * Index of the future type that die describes, SNAPSHOT_NONE if it is none. Called with
+ * the context that snapshot_layout_new got.
+ */
+typedef size_t snapshot_type_of(void *context, Dwarf_Die *die);
+
+/* What is learnt of types serves all plans. Returns NULL when memory ran out. */
+struct snapshot_layout *snapshot_layout_new(snapshot_type_of *type_of, void *context);
+void snapshot_layout_free(struct snapshot_layout *layout);
+
+/*
+ * Plan the snapshot of the future type that die describes. Returns 0 and fills *plan, to
+ * be released with snapshot_plan_free, without nodes if no future can be told inside
+ * it; or -1 when memory ran out.
+ */
+int snapshot_layout_plan(struct snapshot_layout *layout, Dwarf_Die *die,
+			 struct snapshot_plan *plan);
+
+#endif
