@@ -13,10 +13,9 @@ static int compare(const void *left, const void *right)
 	return a->address < b->address ? -1 : a->address > b->address;
 }
 
-int functions_read(struct functions *functions, const struct image *image)
+int functions_read_all(struct functions *functions, const struct image *image)
 {
 	int symbols = dwfl_module_getsymtab(image->module);
-	size_t found = 0;
 	GElf_Addr bias = 0;
 
 	*functions = (struct functions){0};
@@ -34,15 +33,24 @@ int functions_read(struct functions *functions, const struct image *image)
 
 		if (name && GELF_ST_TYPE(symbol.st_info) == STT_FUNC &&
 		    symbol.st_shndx != SHN_UNDEF && symbol.st_size)
-			functions->functions[found++] =
+			functions->functions[functions->count++] =
 				(struct function){address - bias, symbol.st_size, name};
 	}
-	qsort(functions->functions, found, sizeof(*functions->functions), compare);
+	qsort(functions->functions, functions->count, sizeof(*functions->functions), compare);
+	return 0;
+}
+
+int functions_read(struct functions *functions, const struct image *image)
+{
+	int status = functions_read_all(functions, image);
+	size_t found = functions->count;
+
+	functions->count = 0;
 	for (size_t i = 0; i < found; i++)
 		if (i == 0 ||
 		    functions->functions[i].address != functions->functions[i - 1].address)
 			functions->functions[functions->count++] = functions->functions[i];
-	return 0;
+	return status;
 }
 
 void functions_free(struct functions *functions)

@@ -23,6 +23,9 @@ struct functions {
  * functions_free, also when there are none; or -1 when memory ran out.
  */
 int functions_read(struct functions *functions, const struct image *image);
+
+/* The same with every name that an address has. */
+int functions_read_all(struct functions *functions, const struct image *image);
 void functions_free(struct functions *functions);
 
 #endif

@@ -120,7 +120,6 @@ int image_open(struct image *image, const char *path, const char *name)
 		.section_address = dwfl_offline_section_address,
 	};
 	Dwfl_Module *module;
-	Dwarf_Addr bias;
 	char *raw;
 
 	*image = (struct image){.fd = -1, .path = strdup(name ? name : path)};
@@ -161,12 +160,30 @@ int image_open(struct image *image, const char *path, const char *name)
 	read_build_id(image, module);
 	find_segments(image);
 	image->module = module;
-	image->dwarf = dwfl_module_getdwarf(module, &bias);
+	return 0;
+}
+
+int image_open_debug(struct image *image)
+{
+	Dwarf_Addr bias;
+
+	if (!image->dwarf)
+		image->dwarf = dwfl_module_getdwarf(image->module, &bias);
 	if (!image->dwarf && (has_zstd(image->elf) || !has_symbols(image->elf))) {
 		explain_no_dwarf(image);
 		return -1;
 	}
 	return 0;
+}
+
+const char *image_debug_file(const struct image *image)
+{
+	const char *main_file = NULL;
+	const char *debug_file = NULL;
+
+	dwfl_module_info(image->module, NULL, NULL, NULL, NULL, NULL, &main_file, &debug_file);
+	return debug_file && (!main_file || strcmp(main_file, debug_file) != 0) ? debug_file
+										: NULL;
 }
 
 void image_close(struct image *image)

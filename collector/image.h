@@ -27,7 +27,7 @@ struct image {
 	size_t size;         /* of data, bytes */
 	Dwfl *dwfl;          /* owned */
 	Dwfl_Module *module; /* owned by dwfl */
-	Dwarf *dwarf;        /* owned by dwfl; NULL: none, but there are symbols */
+	Dwarf *dwarf;        /* owned by dwfl; NULL: not opened, or there are symbols only */
 	char build_id[65];   /* lower case hexadecimal; "" if there is none */
 	struct image_segment segments[16];
 	size_t segment_count;
@@ -35,12 +35,21 @@ struct image {
 
 /*
  * Open the program or shared library at path, known to the user by name (NULL: by
- * its path). Returns 0, or -1 after one line
- * on stderr if it is not an ELF file that this build can trace or has neither debug
- * information nor symbols. image_close releases it in both cases.
+ * its path). Returns 0, or -1 after one line on stderr if it is not an ELF file that
+ * this build can trace. image_close releases it in both cases.
  */
 int image_open(struct image *image, const char *path, const char *name);
 void image_close(struct image *image);
+
+/*
+ * Find and open the debug information of image, which takes a while and is not needed
+ * by who knows the poll sites already. Returns 0, also if it is open or if there are
+ * symbols only; or -1 after one line on stderr if there are not even those.
+ */
+int image_open_debug(struct image *image);
+
+/* Path of the separate file that the debug information is from; NULL: it is in the image. */
+const char *image_debug_file(const struct image *image);
 
 /*
  * Offset in the file of the virtual address, which must lie in an executable

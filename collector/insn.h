@@ -61,6 +61,21 @@ void insn_find_second_results(const uint8_t *code, size_t size, uint64_t address
  */
 int insn_entry_probe(const uint8_t *code, size_t size, const int *keep, size_t keep_count);
 
+enum insn_place {
+	INSN_CAN_PROBE,
+	INSN_IS_INSIDE,      /* of an instruction */
+	INSN_NOT_DECODED,    /* the bytes there, or before it, are no instructions */
+	INSN_KERNEL_REFUSES, /* it can put no uprobe there: see insn_entry_probe */
+};
+
+/*
+ * Can a uprobe be at *offset, which is below size, of the function code[0..size)? The
+ * first instruction, if it just marks a target of indirect calls (endbr64), is passed
+ * over: *offset is then set behind it. If *offset is inside of an instruction, it is
+ * set to where that begins.
+ */
+enum insn_place insn_check_probe(const uint8_t *code, size_t size, size_t *offset);
+
 /*
  * Where the unoptimised prologue in code[0..size) stores a register into the
  * stack slot at `slot` bytes from the stack pointer as it is after the prologue

@@ -61,10 +61,32 @@ bool x86_decode(const uint8_t *code, size_t size, struct decoded *decoded)
 						   decoded->operands));
 }
 
+/* One-byte opcodes that no uprobe can be on: those missing in good_insns_64. */
+static bool is_opcode_bad(uint8_t opcode)
+{
+	static const uint8_t bad[] = {
+		0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27, 0x2f, 0x37, 0x3f,
+		0x60, 0x61, 0x62, 0x6c, 0x6d, 0x6e, 0x6f, 0x82, 0x9a, 0xc4, 0xc5,
+		0xcc, 0xcd, 0xce, 0xcf, 0xd4, 0xd5, 0xd6, 0xe4, 0xe5, 0xe6, 0xe7,
+		0xea, 0xec, 0xed, 0xee, 0xef, 0xf1, 0xf4, 0xfa, 0xfb,
+	};
+
+	return memchr(bad, opcode, sizeof(bad)) != NULL;
+}
+
+/* Loading the stack segment holds off traps for one instruction. */
+static bool masks_exceptions(const struct decoded *decoded)
+{
+	return decoded->insn.mnemonic == ZYDIS_MNEMONIC_MOV &&
+	       decoded->operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	       decoded->operands[0].reg.value == ZYDIS_REGISTER_SS;
+}
+
 /*
  * Can the kernel put a uprobe on this instruction? It refuses these prefixes and
  * opcodes (is_prefix_bad and good_insns_64 in arch/x86/kernel/uprobes.c), and in a
- * mapping made later without a word: the probe just never fires.
+ * mapping made later without a word: the probe just never fires. Behind a VEX or EVEX
+ * prefix it takes the opcode for a one-byte one, and so refuses `vpxor` for `out`.
  */
 bool x86_can_probe(const struct decoded *decoded)
 {
@@ -73,7 +95,11 @@ bool x86_can_probe(const struct decoded *decoded)
 		ZYDIS_ATTRIB_HAS_SEGMENT_DS | ZYDIS_ATTRIB_HAS_SEGMENT_ES |
 		ZYDIS_ATTRIB_HAS_SEGMENT_SS;
 
-	if (decoded->insn.attributes & refused)
+	if (decoded->insn.attributes & refused || masks_exceptions(decoded))
+		return false;
+	if ((decoded->insn.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY ||
+	     decoded->insn.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT) &&
+	    is_opcode_bad(decoded->insn.opcode))
 		return false;
 	for (int i = 0; i < decoded->insn.raw.prefix_count; i++) {
 		switch (decoded->insn.raw.prefixes[i].value) {
@@ -271,6 +297,26 @@ int insn_entry_probe(const uint8_t *code, size_t size, const int *keep, size_t k
 			return -1;
 	}
 	return -1;
+}
+
+enum insn_place insn_check_probe(const uint8_t *code, size_t size, size_t *offset)
+{
+	struct decoded current;
+
+	for (size_t i = 0; i < size; i += current.insn.length) {
+		if (!x86_decode(code + i, size - i, &current))
+			return INSN_NOT_DECODED;
+		if (i == 0 && *offset == 0 && current.insn.mnemonic == ZYDIS_MNEMONIC_ENDBR64 &&
+		    current.insn.length < size)
+			*offset = current.insn.length;
+		if (i == *offset)
+			return x86_can_probe(&current) ? INSN_CAN_PROBE : INSN_KERNEL_REFUSES;
+		if (*offset < i + current.insn.length) {
+			*offset = i;
+			return INSN_IS_INSIDE;
+		}
+	}
+	return INSN_NOT_DECODED;
 }
 
 /* What the prologue has put where: the number of the argument register, or -1. */

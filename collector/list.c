@@ -6,6 +6,7 @@
 #include "asyncrec/message.h"
 #include "poll_sites.h"
 #include "probe_plan.h"
+#include "user_probe.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -79,6 +80,17 @@ static void print_runner(const struct poll_site *site)
 	free(name);
 }
 
+static void print_user_probe(const struct user_probe *probe)
+{
+	printf("0x%08" PRIx64 " %-13s %-4s %-7s %-7s %s", probe->offset, "(probe)", "-", "-",
+	       "-", probe->name);
+	if (probe->address > probe->function)
+		printf("+0x%" PRIx64, probe->address - probe->function);
+	if (probe->file)
+		printf(" (%s:%u)", base_name(probe->file), probe->line);
+	putchar('\n');
+}
+
 int list_poll_sites(const struct probe_plan *plan)
 {
 	size_t image = SIZE_MAX;
@@ -86,15 +98,20 @@ int list_poll_sites(const struct probe_plan *plan)
 	for (size_t i = 0; i < plan->probe_count; i++) {
 		const struct probe *probe = &plan->probes[i];
 		const struct poll_sites *sites = &plan->images[probe->image];
-		const struct poll_site *site = &sites->sites[probe->site];
+		const struct poll_site *site;
 
-		if (probe->kind != PROBE_ENTRY)
+		if (probe->kind != PROBE_ENTRY && probe->kind != PROBE_USER)
 			continue;
 		if (probe->image != image) {
 			image = probe->image;
 			printf("%s\n%-10s %-13s %-4s %-7s %-7s %s\n", sites->image->path,
 			       "OFFSET", "KIND", "SELF", "CONTEXT", "INLINED", "FUTURE");
 		}
+		if (probe->user) {
+			print_user_probe(probe->user);
+			continue;
+		}
+		site = &sites->sites[probe->site];
 		if (!probe->polls)
 			print_runner(site);
 		else

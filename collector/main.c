@@ -4,15 +4,18 @@
 #include "poll_sites.h"
 #include "probe_plan.h"
 #include "record.h"
+#include "site_cache.h"
 #include "target.h"
+#include "user_probe.h"
 
 #include <stdlib.h>
 
-/* The probed files, with their poll sites. */
+/* The probed files, with their poll sites and what else the user wants to see. */
 struct probed {
 	struct image *images;     /* owned */
 	struct poll_sites *sites; /* owned; one for each image */
 	size_t count;
+	struct user_probes user; /* owned */
 };
 
 static void probed_free(struct probed *probed)
@@ -21,25 +24,34 @@ static void probed_free(struct probed *probed)
 		poll_sites_free(&probed->sites[i]);
 		image_close(&probed->images[i]);
 	}
+	user_probes_free(&probed->user);
 	free(probed->images);
 	free(probed->sites);
 }
 
-/* Open each file (name: what the user knows a single one by) and find its poll sites. */
+/* Open each file (name: what the user knows a single one by) and find what to probe. */
 static int probed_find(struct probed *probed, const char *const *paths, size_t count,
-		       const char *name)
+		       const char *name, const struct options *options)
 {
 	*probed = (struct probed){
 		.images = calloc(count, sizeof(*probed->images)),
 		.sites = calloc(count, sizeof(*probed->sites)),
 	};
-	for (size_t i = 0; probed->images && probed->sites && i < count; i++) {
+	if (!probed->images || !probed->sites)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
 		probed->count++;
 		if (image_open(&probed->images[i], paths[i], name) ||
-		    poll_sites_find(&probed->images[i], &probed->sites[i]))
+		    site_cache_find(&probed->images[i], options->use_cache, &probed->sites[i]))
 			return -1;
+		/* Other code can be of interest, too. */
+		if (!probed->sites[i].site_count && !options->probe_count) {
+			poll_sites_explain_none(&probed->sites[i]);
+			return -1;
+		}
 	}
-	return probed->images && probed->sites ? 0 : -1;
+	return user_probes_find(&probed->user, probed->images, count, options->probes,
+				options->probe_count);
 }
 
 static int run(const struct options *options, struct target *target)
@@ -47,13 +59,17 @@ static int run(const struct options *options, struct target *target)
 	const char *const *paths =
 		options->image_count ? options->images : (const char *const *)&target->path;
 	size_t count = options->image_count ? options->image_count : 1;
+	struct plan_choice choice = options->choice;
 	struct probe_plan plan = {0};
 	struct probed probed;
-	int status = STATUS_FAILED;
+	int status = probed_find(&probed, paths, count,
+				 options->image_count ? NULL : target->name, options);
 
-	if (probed_find(&probed, paths, count, options->image_count ? NULL : target->name) ==
-		    0 &&
-	    probe_plan_make(&plan, probed.sites, probed.count, &options->choice) == 0) {
+	choice.user_probes = probed.user.probes;
+	choice.user_probe_count = probed.user.count;
+	if (status || probe_plan_make(&plan, probed.sites, probed.count, &choice)) {
+		status = STATUS_FAILED;
+	} else {
 		if (options->list)
 			status = list_poll_sites(&plan) ? STATUS_FAILED : 0;
 		else

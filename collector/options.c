@@ -36,6 +36,9 @@ static const char help[] =
 	"                       (default: 8M)\n"
 	"      --exe FILE       what to probe, when PROGRAM is a script or wrapper that\n"
 	"                       runs it, or a shared library of it; repeatable\n"
+	"      --probe SYMBOL[+OFFSET] | 0xADDRESS\n"
+	"                       record each time the program comes there, too; repeatable\n"
+	"      --no-cache       find the poll sites anew, and do not keep them for next time\n"
 	"      --list           print the poll sites of PROGRAM and run nothing; with -v\n"
 	"                       also the await points\n"
 	"  -q, --quiet          print errors only\n"
@@ -46,7 +49,14 @@ static const char help[] =
 	"Exit status: PROGRAM's own (128+N if signal N ended it); 125 if asyncrec failed,\n"
 	"126 if PROGRAM cannot be executed, 127 if it is not found.\n";
 
-enum { OPTION_EXITS = 256, OPTION_EXE, OPTION_LIST, OPTION_VERSION };
+enum {
+	OPTION_EXITS = 256,
+	OPTION_EXE,
+	OPTION_PROBE,
+	OPTION_NO_CACHE,
+	OPTION_LIST,
+	OPTION_VERSION
+};
 
 static const struct option long_options[] = {
 	{"output", required_argument, NULL, 'o'},
@@ -58,6 +68,8 @@ static const struct option long_options[] = {
 	{"exits", required_argument, NULL, OPTION_EXITS},
 	{"buffer", required_argument, NULL, 'b'},
 	{"exe", required_argument, NULL, OPTION_EXE},
+	{"probe", required_argument, NULL, OPTION_PROBE},
+	{"no-cache", no_argument, NULL, OPTION_NO_CACHE},
 	{"list", no_argument, NULL, OPTION_LIST},
 	{"quiet", no_argument, NULL, 'q'},
 	{"verbose", no_argument, NULL, 'v'},
@@ -186,6 +198,11 @@ static int take(struct options *options, int option)
 		return read_size(optarg, &options->buffer_size);
 	case OPTION_EXE:
 		return append(&options->images, &options->image_count, optarg);
+	case OPTION_PROBE:
+		return append(&options->probes, &options->probe_count, optarg);
+	case OPTION_NO_CACHE:
+		options->use_cache = false;
+		return 0;
 	case OPTION_LIST:
 		options->list = true;
 		return 0;
@@ -209,6 +226,7 @@ int options_read(struct options *options, int argc, char **argv)
 		.output = "trace.db",
 		.buffer_size = default_buffer_size,
 		.choice = {.level = LEVEL_ASYNC},
+		.use_cache = true,
 	};
 	argv[0] = name; /* what getopt begins its messages with */
 	while ((option = getopt_long(argc, argv, "+o:p:d:l:m:x:b:qvh", long_options, NULL)) !=
@@ -243,5 +261,6 @@ void options_free(struct options *options)
 	free((void *)options->choice.match);
 	free((void *)options->choice.exclude);
 	free(options->images);
+	free(options->probes);
 	*options = (struct options){0};
 }

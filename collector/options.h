@@ -16,10 +16,13 @@ struct options {
 	struct plan_choice choice; /* its patterns are owned */
 	const char **images;       /* owned; files to probe instead of the program */
 	size_t image_count;
+	const char **probes; /* owned; the user's own probe points */
+	size_t probe_count;
 	char **program;       /* the program and its arguments, NULL behind them */
 	pid_t pid;            /* record this process instead; 0: none */
 	uint64_t duration_ns; /* record no longer than this; 0: until the end */
 	bool list;            /* print the poll sites instead of recording */
+	bool use_cache;       /* of poll sites found before */
 };
 
 /*

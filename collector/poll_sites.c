@@ -481,12 +481,11 @@ static void finder_free(struct finder *finder)
 	dwarf_pass_free(&finder->pass);
 }
 
-/* Why there may be no site where a program has some. */
-static void explain_none(const struct finder *finder)
+void poll_sites_explain_none(const struct poll_sites *sites)
 {
-	const char *path = finder->image->path;
+	const char *path = sites->image->path;
 
-	if (finder->pass.split_missing)
+	if (sites->split_missing)
 		message_error(
 			"%s: its debug information is split off into .dwo or .dwp files that "
 			"libdw cannot find or read; build with split-debuginfo off",
@@ -565,6 +564,7 @@ static int find_by_dwarf(struct finder *finder)
 
 	if (dwarf_pass_run(pass, finder->image) || count_inlined(finder))
 		return -1;
+	finder->sites->split_missing = pass->split_missing;
 	for (size_t i = 0; i < pass->function_count && !finder->out_of_memory; i++)
 		if (dwarf_pass_is_poll(dwarf_diename(&pass->functions[i])))
 			consider(finder, &pass->functions[i]);
@@ -605,11 +605,7 @@ int poll_sites_find(const struct image *image, struct poll_sites *sites)
 		finish_sites(sites);
 		root_sites_mark(sites);
 	}
-	if (!status && !sites->site_count) {
-		explain_none(&finder);
-		status = -1;
-	}
-	if (!status && sites->from_symbols)
+	if (!status && sites->site_count && sites->from_symbols)
 		message_note(
 			"%s: no %s, so futures are told by symbols alone: there are names and "
 			"counts, but no lines, and what was inlined is missing; build it with "

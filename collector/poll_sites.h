@@ -129,15 +129,21 @@ struct poll_sites {
 	struct future_vtable *vtables; /* owned */
 	size_t vtable_count;
 	struct waker_layout waker;
-	bool from_symbols; /* found without debug information: much is not known */
+	bool from_symbols;  /* found without debug information: much is not known */
+	bool split_missing; /* a file that parts of the debug information are in was not found
+			     */
 };
 
 /*
- * Find the poll sites of image, which must outlive the result. On success returns
- * 0 and fills *sites, to be released with poll_sites_free. On failure prints one
- * line on stderr (see message.h) and returns -1.
+ * Find the poll sites of image, which must outlive the result. On success, also if
+ * there are none, returns 0 and fills *sites, to be released with poll_sites_free. On
+ * failure prints one line on stderr (see message.h) and returns -1.
  */
 int poll_sites_find(const struct image *image, struct poll_sites *sites);
+
+/* Say on stderr why *sites is empty. */
+void poll_sites_explain_none(const struct poll_sites *sites);
+
 void poll_sites_free(struct poll_sites *sites);
 
 /* Can a trap at the entry of site read the state of the polled coroutine? */

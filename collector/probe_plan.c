@@ -4,6 +4,7 @@
 #include "insn.h"
 #include "asyncrec/message.h"
 #include "asyncrec/strings.h"
+#include "user_probe.h"
 
 #include <inttypes.h>
 #include <regex.h>
@@ -143,7 +144,7 @@ static int choose_types(struct probe_plan *plan)
 			chosen++;
 		}
 	}
-	if (!chosen) {
+	if (!chosen && !choice->user_probe_count) {
 		message_error(
 			"no future to trace: none that can be probed matches the options; "
 			"`asyncrec --list` shows them%s",
@@ -177,11 +178,10 @@ static ssize_t event_named(struct probe_plan *plan, const char *name)
 	return (ssize_t)plan->event_count++;
 }
 
-static struct probe *add_probe(struct probe_plan *plan, const char *event_name,
-			       enum probe_kind kind, size_t image, size_t site,
-			       uint64_t address)
+static struct probe *append_probe(struct probe_plan *plan, const char *event_name,
+				  enum probe_kind kind, size_t image, uint64_t address,
+				  uint64_t offset)
 {
-	const struct poll_site *at = &plan->images[image].sites[site];
 	ssize_t event = event_named(plan, event_name);
 	struct probe *probe;
 
@@ -201,12 +201,24 @@ static struct probe *add_probe(struct probe_plan *plan, const char *event_name,
 		.id = (uint32_t)plan->probe_count,
 		.kind = kind,
 		.image = image,
-		.site = site,
 		.entry_id = (uint32_t)plan->probe_count,
-		.offset = at->offset + (address - at->address),
+		.offset = offset,
 		.address = address,
 		.event = (size_t)event,
 	};
+	return probe;
+}
+
+static struct probe *add_probe(struct probe_plan *plan, const char *event_name,
+			       enum probe_kind kind, size_t image, size_t site,
+			       uint64_t address)
+{
+	const struct poll_site *at = &plan->images[image].sites[site];
+	struct probe *probe = append_probe(plan, event_name, kind, image, address,
+					   at->offset + (address - at->address));
+
+	if (probe)
+		probe->site = site;
 	return probe;
 }
 
@@ -468,6 +480,27 @@ static int consider_site(struct probe_plan *plan, size_t image, size_t index)
 	return plan_site(plan, image, index, true);
 }
 
+/*
+ * The last event to be opened is the first to trap where several are: a hit on the last
+ * instruction of a poll comes before its end.
+ */
+static int plan_user_probes(struct probe_plan *plan, const struct plan_choice *choice)
+{
+	for (size_t i = 0; i < choice->user_probe_count; i++) {
+		const struct user_probe *user = &choice->user_probes[i];
+		struct probe *probe = append_probe(plan, "user", PROBE_USER, user->image,
+						   user->address, user->offset);
+
+		if (!probe)
+			return -1;
+		probe->user = user;
+		if (asprintf(&probe->fetch, "id=\\%" PRIu32 ":u32 sp=%%%s:x64", probe->id,
+			     insn_stack_pointer) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int probe_plan_make(struct probe_plan *plan, struct poll_sites *images, size_t image_count,
 		    const struct plan_choice *choice)
 {
@@ -485,6 +518,11 @@ int probe_plan_make(struct probe_plan *plan, struct poll_sites *images, size_t i
 				return -1;
 			}
 		}
+	}
+	if (plan_user_probes(plan, choice)) {
+		message_error("planning the probes: out of memory");
+		probe_plan_free(plan);
+		return -1;
 	}
 	return 0;
 }

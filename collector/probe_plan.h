@@ -14,6 +14,8 @@
 
 #include "poll_sites.h"
 
+struct user_probe;
+
 enum plan_level {
 	LEVEL_TASKS, /* the roots of tasks only */
 	LEVEL_ASYNC, /* coroutines only */
@@ -40,25 +42,29 @@ struct plan_choice {
 	size_t match_count;   /* 0: every name does */
 	char *const *exclude; /* the same; a name that matches one is left out */
 	size_t exclude_count;
+	const struct user_probe *user_probes; /* probe points besides those of polls */
+	size_t user_probe_count;
 };
 
 enum probe_kind {
 	PROBE_ENTRY,
 	PROBE_EXIT, /* a return */
 	PROBE_TAIL, /* a jump to another function */
+	PROBE_USER, /* a point of the user's own */
 };
 
 struct probe {
 	uint32_t id; /* 1 and up; its row in table probe, and what a trap reports */
 	enum probe_kind kind;
-	size_t image;      /* index into probe_plan.images */
-	size_t site;       /* index into the sites of that image */
-	uint32_t entry_id; /* of the entry of the same function */
-	uint64_t offset;   /* bytes into the file */
-	uint64_t address;  /* virtual address as linked */
-	size_t event;      /* index into probe_plan.events */
-	bool polls;        /* a trap tells of a poll; else an executor's function is entered */
-	bool exits;        /* entry: every exit of the function is probed */
+	size_t image; /* index into probe_plan.images */
+	size_t site;  /* index into the sites of that image; user: of no meaning */
+	const struct user_probe *user; /* user: what it is for; borrowed; else NULL */
+	uint32_t entry_id;             /* of the entry of the same function */
+	uint64_t offset;               /* bytes into the file */
+	uint64_t address;              /* virtual address as linked */
+	size_t event;                  /* index into probe_plan.events */
+	bool polls; /* a trap tells of a poll; else an executor's function is entered */
+	bool exits; /* entry: every exit of the function is probed */
 	bool has_tail_target; /* tail; entry that is itself a tail call */
 	uint64_t tail_target; /* virtual address as linked */
 	bool result_known;    /* exit: the trap reads the discriminant of the result */
@@ -86,9 +92,9 @@ struct probe_plan {
 };
 
 /*
- * Plan the probes for the poll sites of image_count images, which must outlive
- * the plan. Returns 0 and fills *plan, to be released with probe_plan_free; or
- * -1 after one line on stderr.
+ * Plan the probes for the poll sites of image_count images and those of the user;
+ * they must outlive the plan. Returns 0 and fills *plan, to be released with probe_plan_free;
+ * or -1 after one line on stderr.
  */
 int probe_plan_make(struct probe_plan *plan, struct poll_sites *images, size_t image_count,
 		    const struct plan_choice *choice);

@@ -19,7 +19,14 @@
 /* Rows a transaction; larger ones gain nothing, smaller ones lose time. */
 enum { BATCH_ROWS = 100000 };
 
-enum statement { INSERT_META, INSERT_EVENT, INSERT_THREAD_EVENT, INSERT_LOST, INSERT_FINAL_SNAPSHOT, STATEMENT_COUNT };
+enum statement {
+	INSERT_META,
+	INSERT_EVENT,
+	INSERT_THREAD_EVENT,
+	INSERT_LOST,
+	INSERT_FINAL_SNAPSHOT,
+	STATEMENT_COUNT
+};
 
 struct store {
 	char *path;                                /* where the recording shall be; owned */
@@ -269,7 +276,7 @@ int store_publish(struct store *store)
 }
 
 static void bind_trap(sqlite3_stmt *insert, const struct perf_stamp *stamp,
-		      const struct trap *trap, bool is_entry, size_t words)
+		      const struct trap *trap, const struct probe *probe)
 {
 	sqlite3_bind_int64(insert, 1, (sqlite3_int64)stamp->time_ns);
 	sqlite3_bind_int64(insert, 2, stamp->cpu);
@@ -278,7 +285,9 @@ static void bind_trap(sqlite3_stmt *insert, const struct perf_stamp *stamp,
 	sqlite3_bind_int64(insert, 5, trap->probe_id);
 	sqlite3_bind_int64(insert, 6, (sqlite3_int64)trap->address);
 	sqlite3_bind_int64(insert, 7, (sqlite3_int64)trap->sp);
-	if (!is_entry) {
+	if (probe->kind == PROBE_USER)
+		return;
+	if (probe->kind != PROBE_ENTRY) {
 		sqlite3_bind_int64(insert, 13, (sqlite3_int64)trap->result);
 		return;
 	}
@@ -288,21 +297,19 @@ static void bind_trap(sqlite3_stmt *insert, const struct perf_stamp *stamp,
 	sqlite3_bind_int64(insert, 11, (sqlite3_int64)trap->waker_data);
 	sqlite3_bind_int64(insert, 12, (sqlite3_int64)trap->waker_vtable);
 	sqlite3_bind_int64(insert, 14, (sqlite3_int64)trap->task_state);
-	if (words)
+	if (probe->words)
 		sqlite3_bind_blob(insert, 15, trap->words,
-				  (int)(words * sizeof(trap->words[0])), SQLITE_STATIC);
+				  (int)(probe->words * sizeof(trap->words[0])), SQLITE_STATIC);
 }
 
 int store_add_trap(struct store *store, const struct perf_stamp *stamp, const struct trap *trap)
 {
 	const struct probe_plan *plan = store->plan;
-	const struct probe *probe;
 
 	if (store->failed || trap->probe_id == 0 || trap->probe_id > plan->probe_count)
 		return store->failed ? -1 : 0;
-	probe = &plan->probes[trap->probe_id - 1];
-	bind_trap(store->statements[INSERT_EVENT], stamp, trap, probe->kind == PROBE_ENTRY,
-		  probe->words);
+	bind_trap(store->statements[INSERT_EVENT], stamp, trap,
+		  &plan->probes[trap->probe_id - 1]);
 	store->traps++;
 	return step(store, INSERT_EVENT);
 }

@@ -3,6 +3,7 @@
 #include "image.h"
 #include "probe_plan.h"
 #include "schema_sql.h"
+#include "user_probe.h"
 
 #include <stdlib.h>
 
@@ -11,6 +12,7 @@ enum statement {
 	INSERT_FUTURE_TYPE,
 	INSERT_AWAIT_POINT,
 	INSERT_PROBE,
+	INSERT_USER_PROBE,
 	INSERT_SNAPSHOT_NODE,
 	INSERT_SNAPSHOT_VALUE,
 	INSERT_FUTURE_VTABLE,
@@ -36,6 +38,7 @@ static int prepare(struct writer *writer)
 		[INSERT_FUTURE_TYPE] = sql_insert_future_type,
 		[INSERT_AWAIT_POINT] = sql_insert_await_point,
 		[INSERT_PROBE] = sql_insert_probe,
+		[INSERT_USER_PROBE] = sql_insert_user_probe,
 		[INSERT_SNAPSHOT_NODE] = sql_insert_snapshot_node,
 		[INSERT_SNAPSHOT_VALUE] = sql_insert_snapshot_value,
 		[INSERT_FUTURE_VTABLE] = sql_insert_future_vtable,
@@ -207,23 +210,57 @@ static void bind_result(sqlite3_stmt *insert, const struct poll_result *result)
 	sqlite3_bind_int64(insert, 14, (sqlite3_int64)result->value);
 }
 
+/* What every probe has. */
+static void bind_probe(sqlite3_stmt *insert, const struct probe *probe)
+{
+	static const char *const kinds[] = {[PROBE_ENTRY] = "entry",
+					    [PROBE_EXIT] = "exit",
+					    [PROBE_TAIL] = "tail",
+					    [PROBE_USER] = "user"};
+
+	sqlite3_bind_int64(insert, 1, probe->id);
+	bind_index(insert, 2, 1, probe->image);
+	sqlite3_bind_text(insert, 4, kinds[probe->kind], -1, SQLITE_STATIC);
+	sqlite3_bind_int64(insert, 5, probe->entry_id);
+	sqlite3_bind_int64(insert, 6, (sqlite3_int64)probe->offset);
+	sqlite3_bind_int64(insert, 7, (sqlite3_int64)probe->address);
+	sqlite3_bind_int64(insert, 17, probe->stack_above);
+}
+
+static int write_user_probe(struct writer *writer, const struct probe *probe)
+{
+	/* What tells of polls: known, exits, runs_task, self_offset and task_idle. */
+	static const int zeros[] = {9, 10, 11, 12, 18, 19, 20};
+	const struct user_probe *user = probe->user;
+	sqlite3_stmt *insert = writer->statements[INSERT_PROBE];
+
+	bind_probe(insert, probe);
+	sqlite3_bind_text(insert, 8, user->symbol, -1, SQLITE_STATIC);
+	for (size_t i = 0; i < sizeof(zeros) / sizeof(zeros[0]); i++)
+		sqlite3_bind_int(insert, zeros[i], 0);
+	sqlite3_bind_int64(insert, 16, (sqlite3_int64)user->function);
+	if (step(writer, INSERT_PROBE))
+		return -1;
+	insert = writer->statements[INSERT_USER_PROBE];
+	sqlite3_bind_int64(insert, 1, probe->id);
+	sqlite3_bind_text(insert, 2, user->text, -1, SQLITE_STATIC);
+	sqlite3_bind_text(insert, 3, user->name, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(insert, 4, (sqlite3_int64)(user->address - user->function));
+	sqlite3_bind_text(insert, 5, user->file, -1, SQLITE_STATIC);
+	bind_line(insert, 6, user->line);
+	return step(writer, INSERT_USER_PROBE);
+}
+
 static int write_probe(struct writer *writer, const struct probe *probe)
 {
-	static const char *const kinds[] = {
-		[PROBE_ENTRY] = "entry", [PROBE_EXIT] = "exit", [PROBE_TAIL] = "tail"};
 	const struct poll_sites *sites = &writer->plan->images[probe->image];
 	const struct poll_site *site = &sites->sites[probe->site];
 	bool is_entry = probe->kind == PROBE_ENTRY;
 	sqlite3_stmt *insert = writer->statements[INSERT_PROBE];
 
-	sqlite3_bind_int64(insert, 1, probe->id);
-	bind_index(insert, 2, 1, probe->image);
+	bind_probe(insert, probe);
 	if (probe->polls)
 		bind_index(insert, 3, writer->first_type, site->type);
-	sqlite3_bind_text(insert, 4, kinds[probe->kind], -1, SQLITE_STATIC);
-	sqlite3_bind_int64(insert, 5, probe->entry_id);
-	sqlite3_bind_int64(insert, 6, (sqlite3_int64)probe->offset);
-	sqlite3_bind_int64(insert, 7, (sqlite3_int64)probe->address);
 	sqlite3_bind_text(insert, 8, site->symbol, -1, SQLITE_STATIC);
 	sqlite3_bind_int(insert, 9,
 			 is_entry && probe->polls &&
@@ -237,19 +274,20 @@ static int write_probe(struct writer *writer, const struct probe *probe)
 	if (probe->has_tail_target)
 		sqlite3_bind_int64(insert, 15, (sqlite3_int64)probe->tail_target);
 	sqlite3_bind_int64(insert, 16, (sqlite3_int64)site->address);
-	sqlite3_bind_int64(insert, 17, probe->stack_above);
 	sqlite3_bind_int(insert, 18, site->runs_task);
 	sqlite3_bind_int64(insert, 19, (sqlite3_int64)site->self_offset);
 	sqlite3_bind_int(insert, 20, site->task_idle);
 	return step(writer, INSERT_PROBE);
 }
 
-/* The probes are in the order of the images. */
+/* The probes of polls are in the order of the images, and before those of the user. */
 static int write_probes(struct writer *writer, size_t *next)
 {
 	const struct probe_plan *plan = writer->plan;
 
-	for (; *next < plan->probe_count && plan->probes[*next].image == writer->image; ++*next)
+	for (; *next < plan->probe_count && plan->probes[*next].image == writer->image &&
+	       !plan->probes[*next].user;
+	     ++*next)
 		if (write_probe(writer, &plan->probes[*next]))
 			return -1;
 	return 0;
@@ -284,6 +322,8 @@ int store_plan_write(sqlite3 *db, const struct probe_plan *plan)
 		writer.first_type += (sqlite3_int64)plan->images[writer.image].type_count;
 		writer.first_inlined += (sqlite3_int64)plan->images[writer.image].inlined_count;
 	}
+	for (; next_probe < plan->probe_count && !status; next_probe++)
+		status = write_user_probe(&writer, &plan->probes[next_probe]);
 	for (int i = 0; i < STATEMENT_COUNT; i++)
 		sqlite3_finalize(writer.statements[i]);
 	return status ? -1 : 0;

@@ -128,6 +128,23 @@ void call_stack_return(struct call_stack *stack, int64_t now, enum poll_result r
 	} while (poll && poll->sp == sp && poll->in_tail_call);
 }
 
+struct poll *call_stack_find(const struct call_stack *stack, uint64_t address, uint64_t sp)
+{
+	for (size_t i = stack->count; i-- > 0;) {
+		struct poll *poll = stack->polls[i];
+
+		if (poll->sp < sp)
+			continue;
+		/* At the depth of its entry is the function itself, or one called later. */
+		if (poll->sp == sp && poll->function_address != address &&
+		    !(poll->in_tail_call && poll->tail_is_linked &&
+		      poll->tail_target == address))
+			continue;
+		return poll->type_id ? poll : NULL;
+	}
+	return NULL;
+}
+
 void call_stack_end(struct call_stack *stack, call_stack_closed *closed, void *context)
 {
 	struct poll *poll;

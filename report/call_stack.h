@@ -134,6 +134,12 @@ struct poll *call_stack_exit(struct call_stack *stack, uint64_t sp, int64_t now,
 void call_stack_return(struct call_stack *stack, int64_t now, enum poll_result result,
 		       call_stack_closed *closed, void *context);
 
+/*
+ * The innermost open poll that a point in the function at address was passed in, at
+ * stack pointer sp; NULL: in none, or in an executor's function that runs a task.
+ */
+struct poll *call_stack_find(const struct call_stack *stack, uint64_t address, uint64_t sp);
+
 /* The thread or the recording ended: every open poll goes on, or nobody knows. */
 void call_stack_end(struct call_stack *stack, call_stack_closed *closed, void *context);
 

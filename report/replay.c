@@ -71,9 +71,20 @@ enum output_column {
 	OUT_CERTAIN,
 };
 
+/*
+ * A hit of a probe of the user's own, which is given out as a row, like a poll. One that
+ * comes just before the entry of a poll in the same function is in that poll: the traps
+ * are of one instruction, or one is a little into the function.
+ */
+struct hit {
+	struct poll row;   /* the poll it is in as its parent; first: it is released as one */
+	struct hit *older; /* that waits for the same entry */
+};
+
 struct thread {
 	int64_t tid;
 	struct call_stack stack;
+	struct hit *hits;  /* owned; not given out yet, the youngest */
 	UT_hash_handle hh; /* keyed by tid */
 };
 
@@ -106,14 +117,8 @@ struct replay_cursor {
 	bool out_of_memory;
 };
 
-/* A futures_done. */
-static void take_done(void *context, struct poll *poll, const struct poll *next)
+static void add_row(struct replay_cursor *cursor, struct poll *poll)
 {
-	struct replay_cursor *cursor = context;
-
-	if (inferred_settle(cursor->inferred, poll, next))
-		cursor->out_of_memory = true;
-	inferred_forget(poll);
 	if (cursor->row_count == cursor->row_room) {
 		size_t room = cursor->row_room ? cursor->row_room * 2 : 64;
 		struct poll **grown = realloc(cursor->rows, room * sizeof(*grown));
@@ -127,6 +132,17 @@ static void take_done(void *context, struct poll *poll, const struct poll *next)
 		cursor->row_room = room;
 	}
 	cursor->rows[cursor->row_count++] = poll;
+}
+
+/* A futures_done. */
+static void take_done(void *context, struct poll *poll, const struct poll *next)
+{
+	struct replay_cursor *cursor = context;
+
+	if (inferred_settle(cursor->inferred, poll, next))
+		cursor->out_of_memory = true;
+	inferred_forget(poll);
+	add_row(cursor, poll);
 }
 
 /* May the exit of a poll between these times be among what was lost? */
@@ -189,6 +205,58 @@ static struct thread *thread_of(struct replay_cursor *cursor, int64_t tid)
 	return thread;
 }
 
+/* The hit was in that poll; NULL: in none. */
+static void place_hit(struct hit *hit, const struct poll *poll)
+{
+	hit->row.parent_id = poll ? poll->id : 0;
+	hit->row.future_id = poll ? poll->future_id : 0;
+	hit->row.task_id = poll ? poll->task_id : 0;
+}
+
+/* Hits that are in the poll which begins now. */
+static void claim_hits(const struct thread *thread, const struct poll *poll)
+{
+	for (struct hit *hit = thread->hits; hit; hit = hit->older)
+		if (hit->row.function_address == poll->function_address &&
+		    hit->row.sp == poll->sp)
+			place_hit(hit, poll->type_id ? poll : NULL);
+}
+
+static void give_hits(struct replay_cursor *cursor, struct thread *thread)
+{
+	while (thread->hits) {
+		struct hit *hit = thread->hits;
+
+		thread->hits = hit->older;
+		add_row(cursor, &hit->row);
+	}
+}
+
+static void take_hit(struct replay_cursor *cursor, struct thread *thread)
+{
+	sqlite3_stmt *row = cursor->input;
+	struct hit *hit = calloc(1, sizeof(*hit));
+
+	if (!hit) {
+		cursor->out_of_memory = true;
+		return;
+	}
+	hit->row = (struct poll){
+		.event_id = sqlite3_column_int64(row, IN_EVENT),
+		.probe_id = sqlite3_column_int64(row, IN_ENTRY_PROBE),
+		.function_address = (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS),
+		.sp = (uint64_t)sqlite3_column_int64(row, IN_SP),
+	};
+	place_hit(hit, call_stack_find(&thread->stack, hit->row.function_address, hit->row.sp));
+	/* On the way to one entry the probes, numbered by address, go up. */
+	if (thread->hits && (thread->hits->row.function_address != hit->row.function_address ||
+			     thread->hits->row.sp != hit->row.sp ||
+			     thread->hits->row.probe_id >= hit->row.probe_id))
+		give_hits(cursor, thread);
+	hit->older = thread->hits;
+	thread->hits = hit;
+}
+
 static void enter(struct replay_cursor *cursor, struct thread *thread)
 {
 	sqlite3_stmt *row = cursor->input;
@@ -237,14 +305,17 @@ static void enter(struct replay_cursor *cursor, struct thread *thread)
 		call_stack_tail_call(poll, poll->start_ns,
 				     (uint64_t)sqlite3_column_int64(row, IN_TAIL_ADDRESS),
 				     true);
-	if (!poll->type_id)
-		return;
-	poll->id = ++cursor->poll_count;
-	if (inferred_read(cursor->inferred, poll, sqlite3_column_blob(row, IN_SNAPSHOT),
-			  (size_t)sqlite3_column_bytes(row, IN_SNAPSHOT) / sizeof(uint64_t),
-			  (uint64_t)sqlite3_column_int64(row, IN_BIAS)) ||
-	    inferred_place(cursor->inferred, poll) || futures_begin(cursor->futures, poll))
-		cursor->out_of_memory = true;
+	if (poll->type_id) {
+		poll->id = ++cursor->poll_count;
+		if (inferred_read(cursor->inferred, poll, sqlite3_column_blob(row, IN_SNAPSHOT),
+				  (size_t)sqlite3_column_bytes(row, IN_SNAPSHOT) /
+					  sizeof(uint64_t),
+				  (uint64_t)sqlite3_column_int64(row, IN_BIAS)) ||
+		    inferred_place(cursor->inferred, poll) ||
+		    futures_begin(cursor->futures, poll))
+			cursor->out_of_memory = true;
+	}
+	claim_hits(thread, poll);
 }
 
 static enum poll_result result_of(sqlite3_stmt *row)
@@ -296,10 +367,14 @@ static void take_row(struct replay_cursor *cursor)
 	case 'a': /* tail */
 		leave(cursor, thread, true);
 		break;
+	case 's': /* user */
+		take_hit(cursor, thread);
+		return;
 	default: /* start of a thread */
 		call_stack_end(&thread->stack, take_closed, cursor);
 		break;
 	}
+	give_hits(cursor, thread);
 }
 
 /* Columns of replay_final. */
@@ -342,8 +417,10 @@ static void finish(struct replay_cursor *cursor)
 	struct thread *thread;
 
 	cursor->input_ended = true;
-	for (thread = cursor->threads; thread; thread = thread->hh.next)
+	for (thread = cursor->threads; thread; thread = thread->hh.next) {
+		give_hits(cursor, thread);
 		call_stack_end(&thread->stack, take_closed, cursor);
+	}
 	read_final(cursor);
 	futures_finish(cursor->futures);
 }
@@ -533,13 +610,13 @@ static int vtab_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
 
 	switch ((enum output_column)column) {
 	case OUT_ID:
-		sqlite3_result_int64(context, poll->id);
+		result_if(context, poll->id, poll->id);
 		break;
 	case OUT_EVENT:
 		sqlite3_result_int64(context, poll->event_id);
 		break;
 	case OUT_FUTURE:
-		sqlite3_result_int64(context, poll->future_id);
+		result_if(context, poll->future_id, poll->future_id);
 		break;
 	case OUT_CONTAINER:
 		result_if(context, poll->container_future_id, poll->container_future_id);
@@ -548,7 +625,7 @@ static int vtab_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
 		result_if(context, poll->parent_id, poll->parent_id);
 		break;
 	case OUT_TASK:
-		sqlite3_result_int64(context, poll->task_id);
+		result_if(context, poll->task_id, poll->task_id);
 		break;
 	case OUT_CHAIN:
 		sqlite3_result_int64(context, poll->chain_id);

@@ -1,7 +1,7 @@
 /*
  * The events of a recording, replayed in the order of time: the table function
  * `replay`, one row per poll with all that stacks (call_stack.h) and identity
- * (futures.h) tell of it.
+ * (futures.h) tell of it, and one per hit of a user's own probe with the poll it was in.
  */
 #ifndef REPLAY_H
 #define REPLAY_H

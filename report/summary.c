@@ -15,7 +15,8 @@
 /* Rows of each part, unless --limit says otherwise: about a screen. */
 enum { DEFAULT_LIMIT = 40 };
 
-static int print_head(sqlite3 *db, const struct options *options)
+/* *has_probes: did the user have probes of his own? */
+static int print_head(sqlite3 *db, const struct options *options, bool *has_probes)
 {
 	sqlite3_stmt *head = NULL;
 	char duration[32];
@@ -48,6 +49,7 @@ static int print_head(sqlite3 *db, const struct options *options)
 	       (int64_t)sqlite3_column_int64(head, 9));
 	stretch_print(stdout, options);
 	putchar('\n');
+	*has_probes = sqlite3_column_int64(head, 11) > 0;
 	sqlite3_finalize(head);
 	return 0;
 }
@@ -55,17 +57,23 @@ static int print_head(sqlite3 *db, const struct options *options)
 int summary_print(sqlite3 *db, const struct options *options)
 {
 	struct options part = *options;
+	bool has_probes;
 
 	if (options->format != FORMAT_TEXT)
 		return rows_print(db, sql_view_futures, "name", options);
 	if (part.limit < 0)
 		part.limit = DEFAULT_LIMIT;
-	if (print_head(db, options))
+	if (print_head(db, options, &has_probes))
 		return -1;
 	puts("\nPoll counts (exact: certainly every poll was seen)\n");
 	if (rows_print(db, sql_summary_counts, "future", &part))
 		return -1;
 	puts("\nAwait tree (each future below the one that awaits it, and where)\n");
 	part.sort = NULL;
-	return rows_print(db, sql_view_tree, "future", &part);
+	if (rows_print(db, sql_view_tree, "future", &part))
+		return -1;
+	if (!has_probes)
+		return 0;
+	puts("\nProbe hits (of --probe, and in which future they were)\n");
+	return rows_print(db, sql_view_probes, "future", &part);
 }

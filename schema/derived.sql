@@ -4,6 +4,7 @@
 
 -- name: derived_drop
 DROP TABLE IF EXISTS pending_chain;
+DROP TABLE IF EXISTS probe_hit;
 DROP TABLE IF EXISTS await_chain;
 DROP TABLE IF EXISTS await_edge;
 DROP TABLE IF EXISTS poll_count;
@@ -72,6 +73,19 @@ CREATE TABLE future (
     busy_ns INTEGER,          -- inside its polls; NULL: no exit was recorded
     outcome TEXT              -- NULL: the result of its last poll is not known
         CHECK (outcome IN ('ready', 'cancelled', 'panicked', 'live'))
+);
+
+-- One row per trap at a probe point of the user's own (--probe).
+CREATE TABLE probe_hit (
+    id INTEGER PRIMARY KEY,   -- in the order of time_ns
+    event_id INTEGER NOT NULL REFERENCES event (id),
+    probe_id INTEGER NOT NULL REFERENCES user_probe (probe_id),
+    time_ns INTEGER NOT NULL,
+    pid INTEGER NOT NULL,
+    tid INTEGER NOT NULL,
+    poll_id INTEGER REFERENCES poll (id), -- the innermost poll it was in; NULL: it was in none
+    future_id INTEGER REFERENCES future (id), -- of that poll
+    task_id INTEGER REFERENCES task (id)  -- of that poll
 );
 
 -- One row per task: a future that no other future polls.

@@ -51,9 +51,11 @@ CREATE TABLE probe (
     future_type_id INTEGER REFERENCES future_type (id), -- NULL: it tells of no poll
     runs_task INTEGER NOT NULL, -- 1: the function in which an executor runs a task; what it
                             -- polls is awaited by nobody
-    kind TEXT NOT NULL      -- entry, exit (a return) or tail (a jump to another function,
-        CHECK (kind IN ('entry', 'exit', 'tail')), -- which returns in this one's place)
-    entry_id INTEGER NOT NULL REFERENCES probe (id), -- the entry of the same function
+    kind TEXT NOT NULL      -- entry, exit (a return), tail (a jump to another function,
+                            -- which returns in this one's place) or user (see user_probe)
+        CHECK (kind IN ('entry', 'exit', 'tail', 'user')),
+    entry_id INTEGER NOT NULL REFERENCES probe (id), -- the entry of the same function;
+                            -- user: itself
     file_offset INTEGER NOT NULL, -- bytes into the probed file
     address INTEGER NOT NULL,     -- virtual address as linked
     function_address INTEGER NOT NULL, -- of the function's first instruction, likewise
@@ -77,6 +79,17 @@ CREATE TABLE probe (
     -- it, as the program's own address. entry: not NULL if the function is just
     -- this jump.
     tail_address INTEGER
+);
+
+-- One row per probe point that the user gave with --probe. A function that the program
+-- has several copies of has one for each.
+CREATE TABLE user_probe (
+    probe_id INTEGER PRIMARY KEY REFERENCES probe (id),
+    text TEXT NOT NULL,     -- as given
+    symbol TEXT NOT NULL,   -- name of the function, demangled
+    offset INTEGER NOT NULL, -- of the instruction in the function, bytes
+    file TEXT,              -- source of the instruction; NULL: not in the debug information
+    line INTEGER
 );
 
 -- One row per trap.
@@ -241,6 +254,9 @@ VALUES (?, ?, ?, ?, ?, ?);
 
 -- name: insert_inlined_range
 INSERT INTO inlined_range (inlined_poll_id, start_address, end_address) VALUES (?, ?, ?);
+
+-- name: insert_user_probe
+INSERT INTO user_probe (probe_id, text, symbol, offset, file, line) VALUES (?, ?, ?, ?, ?, ?);
 
 -- name: insert_event
 INSERT INTO event (time_ns, cpu, pid, tid, probe_id, address, sp, self, state, return_address,

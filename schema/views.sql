@@ -32,7 +32,8 @@ SELECT (SELECT value FROM meta WHERE key = 'arguments') AS program,
     (SELECT count(*) FROM poll) AS polls,
     (SELECT count(*) FROM future) AS futures,
     (SELECT count(*) FROM task) AS tasks,
-    (SELECT coalesce(sum(count), 0) FROM lost) AS lost
+    (SELECT coalesce(sum(count), 0) FROM lost) AS lost,
+    (SELECT count(*) FROM user_probe) AS probes
 
 -- name: summary_counts
 SELECT polls, ready, pending, cancelled AS cancel, panicked AS panic,
@@ -98,6 +99,15 @@ SELECT p.waited_ns, p.task_id AS task, c.chain, a.file, a.line
 FROM pending_chain p JOIN await_chain c ON c.id = p.chain_id JOIN future f ON f.id = p.future_id
 LEFT JOIN await_point a ON a.id = f.await_point_id
 ORDER BY p.waited_ns DESC, p.task_id
+
+-- name: view_probes
+-- Per probe point of the user's own, how often it was hit in which futures.
+SELECT count(h.id) AS hits, count(DISTINCT h.future_id) AS futures, t.name AS future,
+    u.symbol || CASE WHEN u.offset THEN printf('+0x%x', u.offset) ELSE '' END AS probe,
+    u.file, u.line
+FROM user_probe u LEFT JOIN probe_hit h ON h.probe_id = u.probe_id
+LEFT JOIN future f ON f.id = h.future_id LEFT JOIN future_type t ON t.id = f.future_type_id
+GROUP BY u.symbol, u.offset, t.id ORDER BY hits DESC, probe, future
 
 -- name: view_polls
 SELECT p.start_ns - (SELECT value FROM meta WHERE key = 'start_ns') AS at_ns, p.tid,

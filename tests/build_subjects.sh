@@ -73,7 +73,7 @@ variant abort -C opt-level=3 -C panic=abort
 variant static -C target-feature=+crt-static
 variant v0 -C symbol-mangling-version=v0
 variant v0_O3 -C opt-level=3 -C symbol-mangling-version=v0
-variant unpacked -C split-debuginfo=unpacked
+variant unpacked -C split-debuginfo=unpacked -C codegen-units=4
 variant line_tables -C debuginfo=1
 
 # Debug information elsewhere or compressed, from the debug builds.
@@ -90,4 +90,5 @@ for version in 1.63 1.96; do
 done
 
 cc -g -o "$out/plain-c" "$source/plain.c"
+cc -g -O1 -o "$out/places-c" "$source/places.c" "$source/places_twin.c"
 strip -o "$out/seed-stripped" "$out/seed-1.96-release"

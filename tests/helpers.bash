@@ -3,6 +3,9 @@
 : "${ASYNCREC:?}" "${ASYNCREPORT:?}" "${SUBJECTS:?}"
 SOURCES=$BATS_TEST_DIRNAME/subjects
 
+# No test finds what another one, or the user, has left in the cache.
+export XDG_CACHE_HOME=$BATS_TEST_TMPDIR/cache
+
 setup() {
     cd "$BATS_TEST_TMPDIR" || return 1
 }

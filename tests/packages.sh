@@ -2,7 +2,8 @@
 
 # To build: compiler, build tools, the libraries that README names.
 build_packages=(gcc libc6-dev make cmake pkg-config mawk libelf-dev libdw-dev libtraceevent-dev
-    libsqlite3-dev libzydis-dev uthash-dev libiberty-dev libjansson-dev)
+    libsqlite3-dev libzydis-dev uthash-dev libiberty-dev libjansson-dev libmsgpack-dev
+    libxxhash-dev)
 
 install_packages() { # PACKAGE...
     local package missing=()

@@ -56,6 +56,10 @@ sanitized() {
                 2>err || fail "files by $by: $(cat err)"
         done
     done
+    "$ASYNCREC" --probe twin --probe landing_pad+4 -o t.db "$SUBJECTS/places-c" 3 2>err
+    "$ASYNCREPORT" t.db >out 2>>err
+    ! grep -q Sanitizer err || fail "$(cat err)"
+    refuses 'inside|begins' "$ASYNCREC" --probe locked+2 -o t.db "$SUBJECTS/places-c"
     refuses 'async' "$ASYNCREC" -o t.db "$SUBJECTS/plain-c" exit 0
     refuses 'regular expression' "$ASYNCREC" -m '(' -o t.db "$SUBJECTS/seed-1.96-debug"
     head -c 200000 "$SUBJECTS/seed-1.96-debug" >cut
@@ -94,7 +98,7 @@ sanitized() {
 @test "the manuals know every option, view and table" {
     for tool in "$ASYNCREC" "$ASYNCREPORT"; do
         page=$(find "$SOURCE" -path "$BUILD" -prune -o -name "$(basename "$tool").1" -print)
-        for option in $("$tool" --help | grep -oE -- '--[a-z]+' | sort -u); do
+        for option in $("$tool" --help | grep -oE -- '--[a-z]+(-[a-z]+)*' | sort -u); do
             grep -qE -- "(Fl |, )${option#-}( |\$)" "$page" || fail "$page does not name $option"
         done
     done

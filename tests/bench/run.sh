@@ -36,16 +36,19 @@ paired() {
 
 echo "1. Resolving the release tokio server, against one pass of libdw over its DIEs"
 cc -O2 -o walk_dies "$bench/walk_dies.c" -ldw
-paired 5 "asyncrec --list" "$asyncrec -l all --list $subjects/server-1.63-release" \
+export XDG_CACHE_HOME=$work/cache
+paired 5 "asyncrec --list" "$asyncrec --no-cache -l all --list $subjects/server-1.63-release" \
     "libdw pass" "./walk_dies $subjects/server-1.63-release"
+paired 5 "asyncrec --list" "$asyncrec --no-cache -l all --list $subjects/server-1.63-release" \
+    "cached" "$asyncrec -l all --list $subjects/server-1.63-release"
 
 echo "2. A program of 5,000 async functions that runs 0.1 s, all of it: resolve, arm, run, disarm, write"
 if [ ! -e "$build/many_sites" ]; then
     awk -v sites=5000 -f "$bench/many_sites.awk" >many.rs
     /usr/bin/rustc --edition 2021 -g -o "$build/many_sites" many.rs
 fi
-paired 5 "entries and exits" "$asyncrec -o t.db $build/many_sites" \
-    "entries only" "$asyncrec --exits none -o t.db $build/many_sites"
+paired 5 "entries and exits" "$asyncrec --no-cache -o t.db $build/many_sites" \
+    "entries only" "$asyncrec --no-cache --exits none -o t.db $build/many_sites"
 
 echo "3. A recorded entry against a uprobe that bpftrace counts on the same instruction"
 storm=$subjects/storm-1.96-release

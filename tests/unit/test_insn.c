@@ -251,6 +251,75 @@ static void an_unoptimised_function_returns_its_spilled_argument(void **state)
 	assert_int_equal(result_exit(code, sizeof(code)).result_register, RAX);
 }
 
+static void check_place(const uint8_t *code, size_t size, size_t offset,
+			enum insn_place expected, size_t expected_offset)
+{
+	assert_int_equal(insn_check_probe(code, size, &offset), expected);
+	assert_int_equal(offset, expected_offset);
+}
+
+static void a_probe_point_is_the_beginning_of_an_instruction(void **state)
+{
+	/* push rbp; mov rdi, rsp; lock inc [rdi]; ret; then no instruction; ret */
+	static const uint8_t code[] = {0x55, 0x48, 0x89, 0xe7, 0xf0,
+				       0xff, 0x07, 0xc3, 0x06, 0xc3};
+	const size_t size = sizeof(code);
+
+	(void)state;
+	check_place(code, size, 0, INSN_CAN_PROBE, 0);
+	check_place(code, size, 1, INSN_CAN_PROBE, 1);
+	check_place(code, size, 2, INSN_IS_INSIDE, 1);
+	check_place(code, size, 3, INSN_IS_INSIDE, 1);
+	check_place(code, size, 4, INSN_KERNEL_REFUSES, 4);
+	check_place(code, size, 5, INSN_IS_INSIDE, 4);
+	check_place(code, size, 7, INSN_CAN_PROBE, 7);
+	check_place(code, size, 8, INSN_NOT_DECODED, 8);
+	check_place(code, size, 9, INSN_NOT_DECODED, 9);
+}
+
+static void a_landing_pad_is_passed_over(void **state)
+{
+	/* endbr64; endbr64; ret */
+	static const uint8_t code[] = {0xf3, 0x0f, 0x1e, 0xfa, 0xf3, 0x0f, 0x1e, 0xfa, 0xc3};
+
+	(void)state;
+	check_place(code, sizeof(code), 0, INSN_CAN_PROBE, 4);
+	check_place(code, sizeof(code), 4, INSN_CAN_PROBE, 4);
+	check_place(code, sizeof(code), 1, INSN_IS_INSIDE, 0);
+	/* with nothing behind it */
+	check_place(code, 4, 0, INSN_CAN_PROBE, 0);
+}
+
+/* As Linux 6.18 answered when each was tried in a running program. */
+static void the_kernels_rules(void **state)
+{
+	static const struct {
+		enum insn_place place;
+		uint8_t code[8];
+	} cases[] = {
+		{INSN_KERNEL_REFUSES, {0xc5, 0xf1, 0xef, 0xd0}}, /* vpxor xmm2, xmm1, xmm0 */
+		{INSN_KERNEL_REFUSES, {0xc5, 0xfe, 0x6f, 0x00}}, /* vmovdqu ymm0, [rax] */
+		{INSN_KERNEL_REFUSES, {0x62, 0xf1, 0xfe, 0x48, 0x6f, 0x00}}, /* vmovdqu64 */
+		{INSN_KERNEL_REFUSES, {0x8e, 0xd0}},                         /* mov ss, eax */
+		{INSN_KERNEL_REFUSES, {0x3e, 0xff, 0xe0}},  /* notrack jmp rax */
+		{INSN_KERNEL_REFUSES, {0xf1}},              /* int1 */
+		{INSN_KERNEL_REFUSES, {0xfb}},              /* sti */
+		{INSN_KERNEL_REFUSES, {0xf4}},              /* hlt */
+		{INSN_KERNEL_REFUSES, {0xe4, 0x03}},        /* in al, 3 */
+		{INSN_CAN_PROBE, {0xc5, 0xf1, 0xeb, 0xd0}}, /* vpor xmm2, xmm1, xmm0 */
+		{INSN_CAN_PROBE, {0xc5, 0xfc, 0x11, 0x00}}, /* vmovups [rax], ymm0 */
+		{INSN_CAN_PROBE, {0x62, 0xf1, 0x74, 0x48, 0x58, 0xd0}}, /* vaddps zmm */
+		{INSN_CAN_PROBE, {0x66, 0x0f, 0xef, 0xc8}},             /* pxor xmm1, xmm0 */
+		{INSN_CAN_PROBE, {0x66, 0x0f, 0x6f, 0x00}},             /* movdqa xmm0, [rax] */
+		{INSN_CAN_PROBE, {0x64, 0x48, 0x8b, 0x00}},             /* mov rax, fs:[rax] */
+		{INSN_CAN_PROBE, {0xf3, 0xa4}},                         /* rep movsb */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		check_place(cases[i].code, sizeof(cases[i].code), 0, cases[i].place, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +340,9 @@ int main(void)
 		cmocka_unit_test(a_store_of_the_prologue_tells_the_register),
 		cmocka_unit_test(a_value_is_followed_through_moves_and_spills),
 		cmocka_unit_test(a_stack_probe_is_passed_another_call_is_not),
+		cmocka_unit_test(a_probe_point_is_the_beginning_of_an_instruction),
+		cmocka_unit_test(a_landing_pad_is_passed_over),
+		cmocka_unit_test(the_kernels_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

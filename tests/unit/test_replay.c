@@ -16,7 +16,8 @@
 
 /* Probes 1 and 2 are the entry and exit of outer, 3 and 4 of inner, 5 a tail call of
  * outer to inner, 6 an entry of a function that runs tasks, 7 of one that stands for the
- * poll of an outer. */
+ * poll of an outer, 8 and 9 a user's own at the beginning and end of outer, 10 one in
+ * another function. */
 static const char probes[] =
 	"INSERT INTO image VALUES (1, 'x', NULL);"
 	"INSERT INTO future_type (id, image_id, name, kind, size_bytes, inlined, complete) "
@@ -26,13 +27,17 @@ static const char probes[] =
 	"address, function_address, stack_above,"
 	" state_known, self_known, waker_known, exits, result_is, result_value, tail_address,"
 	" runs_task, self_offset, task_idle)"
-	" VALUES (1, 1, 1, 'entry', 1, 0, 1000, 1000, 0, 1, 1, 0, 1, NULL, NULL, NULL, 0, 0, 0),"
+	" VALUES (1, 1, 1, 'entry', 1, 0, 1000, 1000, 0, 1, 1, 0, 1, NULL, NULL, NULL, 0, 0, "
+	"0),"
 	" (2, 1, 1, 'exit', 1, 0, 1010, 1010, 0, 0, 0, 0, 0, 'pending', 1, NULL, 0, 0, 0),"
 	" (3, 1, 2, 'entry', 3, 0, 2000, 2000, 0, 0, 1, 0, 1, NULL, NULL, NULL, 0, 0, 0),"
 	" (4, 1, 2, 'exit', 3, 0, 2010, 2010, 0, 0, 0, 0, 0, 'pending', 1, NULL, 0, 0, 0),"
 	" (5, 1, 1, 'tail', 1, 0, 1020, 1020, 0, 0, 0, 0, 0, NULL, NULL, 2000, 0, 0, 0),"
 	" (6, 1, NULL, 'entry', 6, 0, 3000, 3000, 0, 0, 1, 0, 1, NULL, NULL, NULL, 1, 0, 0),"
-	" (7, 1, 1, 'entry', 7, 0, 4000, 4000, 0, 1, 1, 0, 1, NULL, NULL, NULL, 1, 40, 2);";
+	" (7, 1, 1, 'entry', 7, 0, 4000, 4000, 0, 1, 1, 0, 1, NULL, NULL, NULL, 1, 40, 2),"
+	" (8, 1, NULL, 'user', 8, 0, 1000, 1000, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, 0),"
+	" (9, 1, NULL, 'user', 9, 0, 1010, 1000, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, 0),"
+	" (10, 1, NULL, 'user', 10, 0, 5000, 5000, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, 0);";
 
 static int make(void **state)
 {
@@ -63,27 +68,40 @@ static void event(sqlite3 *db, int time, int tid, int probe, int sp, int self, i
 	sqlite3_free(sql);
 }
 
-/* Rows of call_stack by id: type, parent, start, end, result. */
-static void stacks(sqlite3 *db, const char *expected)
+/* The one text that the query gives. */
+static void gives(sqlite3 *db, const char *query, const char *expected)
 {
 	sqlite3_stmt *statement;
 	char *got;
 
-	assert_int_equal(
-		sqlite3_prepare_v2(
-			db,
-			"SELECT group_concat(row, '; ') FROM (SELECT future_type_id || "
-			"' in ' || coalesce(parent_id, '-') || ' ' || start_ns || '-' || "
-			"coalesce(end_ns, '?') || ' ' || coalesce(result, '?') || "
-			"CASE WHEN running THEN ' running' ELSE '' END AS row "
-			"FROM replay ORDER BY id)",
-			-1, &statement, NULL),
-		SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, query, -1, &statement, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
 	got = sqlite3_mprintf("%s", sqlite3_column_text(statement, 0));
 	sqlite3_finalize(statement);
 	assert_string_equal(got, expected);
 	sqlite3_free(got);
+}
+
+/* Rows of call_stack by id: type, parent, start, end, result. */
+static void stacks(sqlite3 *db, const char *expected)
+{
+	gives(db,
+	      "SELECT group_concat(row, '; ') FROM (SELECT future_type_id || "
+	      "' in ' || coalesce(parent_id, '-') || ' ' || start_ns || '-' || "
+	      "coalesce(end_ns, '?') || ' ' || coalesce(result, '?') || "
+	      "CASE WHEN running THEN ' running' ELSE '' END AS row "
+	      "FROM replay WHERE id IS NOT NULL ORDER BY id)",
+	      expected);
+}
+
+/* Hits in the order of time: the poll, its future and its task. */
+static void hits(sqlite3 *db, const char *expected)
+{
+	gives(db,
+	      "SELECT group_concat(row, '; ') FROM (SELECT coalesce(parent_id, '-') || ' ' || "
+	      "coalesce(future_id, '-') || ' ' || coalesce(task_id, '-') AS row "
+	      "FROM replay WHERE id IS NULL ORDER BY event_id)",
+	      expected);
 }
 
 static void a_poll_inside_a_poll(void **state)
@@ -179,6 +197,74 @@ static void tasks_inside_their_executor_have_no_parent(void **state)
 	stacks(*state, "1 in - 0-? ? running; 1 in - 2-5 ready; 2 in 2 3-4 ready");
 }
 
+static void a_hit_is_in_the_innermost_poll(void **state)
+{
+	event(*state, 1, 7, 10, 90, 0, 0);
+	event(*state, 2, 7, 1, 100, 500, 0);
+	event(*state, 3, 7, 10, 60, 0, 0);
+	event(*state, 4, 7, 3, 50, 508, 0);
+	event(*state, 5, 7, 10, 40, 0, 0);
+	event(*state, 6, 8, 10, 40, 0, 0);
+	event(*state, 7, 7, 4, 50, 0, 0);
+	event(*state, 8, 7, 10, 60, 0, 0);
+	event(*state, 9, 7, 2, 100, 0, 0);
+	event(*state, 10, 7, 10, 90, 0, 0);
+	hits(*state, "- - -; 1 1 1; 2 2 1; - - -; 1 1 1; - - -");
+	stacks(*state, "1 in - 2-9 ready; 2 in 1 4-7 ready");
+}
+
+static void a_hit_at_either_end_of_a_poll_is_in_it(void **state)
+{
+	event(*state, 1, 7, 1, 300, 500, 0);
+	/* before the entry, as traps at one instruction may come, and after it */
+	event(*state, 2, 7, 8, 100, 0, 0);
+	event(*state, 3, 7, 9, 100, 0, 0);
+	event(*state, 4, 7, 1, 100, 700, 0);
+	event(*state, 5, 7, 8, 100, 0, 0);
+	event(*state, 6, 7, 9, 100, 0, 0);
+	event(*state, 7, 7, 2, 100, 0, 0);
+	/* the same place again, but not on the way to an entry */
+	event(*state, 8, 7, 8, 90, 0, 0);
+	event(*state, 9, 7, 8, 100, 0, 0);
+	event(*state, 10, 7, 1, 100, 800, 0);
+	hits(*state, "2 2 1; 2 2 1; 2 2 1; 2 2 1; 1 1 1; 3 3 1");
+}
+
+static void a_hit_in_a_function_called_after_a_poll_is_not_in_it(void **state)
+{
+	/* without its exit: what begins at its depth was called by its caller */
+	event(*state, 1, 7, 1, 300, 500, 0);
+	event(*state, 2, 7, 3, 100, 508, 0);
+	event(*state, 3, 7, 10, 100, 0, 0);
+	event(*state, 4, 7, 10, 200, 0, 0);
+	/* and is no sign of a panic */
+	event(*state, 5, 7, 4, 100, 0, 0);
+	hits(*state, "1 1 1; 1 1 1");
+	stacks(*state, "1 in - 1-? ? running; 2 in 1 2-5 ready");
+}
+
+static void a_hit_in_the_target_of_a_tail_call_is_in_the_poll(void **state)
+{
+	assert_int_equal(sqlite3_exec(*state,
+				      "UPDATE probe SET tail_address = 5000 WHERE id = 5", NULL,
+				      NULL, NULL),
+			 SQLITE_OK);
+	event(*state, 1, 7, 1, 100, 500, 0);
+	event(*state, 2, 7, 5, 100, 0, 0);
+	event(*state, 3, 7, 10, 100, 0, 0);
+	hits(*state, "1 1 1");
+}
+
+static void a_hit_in_an_executor_is_in_no_poll(void **state)
+{
+	event(*state, 1, 7, 1, 300, 700, 0);
+	event(*state, 2, 7, 6, 200, 900, 0);
+	event(*state, 3, 7, 10, 150, 0, 0);
+	event(*state, 4, 7, 1, 100, 500, 0);
+	event(*state, 5, 7, 10, 50, 0, 0);
+	hits(*state, "- - -; 2 2 2");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,6 +284,15 @@ int main(void)
 						unmake),
 		cmocka_unit_test_setup_teardown(tasks_inside_their_executor_have_no_parent,
 						make, unmake),
+		cmocka_unit_test_setup_teardown(a_hit_is_in_the_innermost_poll, make, unmake),
+		cmocka_unit_test_setup_teardown(a_hit_at_either_end_of_a_poll_is_in_it, make,
+						unmake),
+		cmocka_unit_test_setup_teardown(
+			a_hit_in_a_function_called_after_a_poll_is_not_in_it, make, unmake),
+		cmocka_unit_test_setup_teardown(
+			a_hit_in_the_target_of_a_tail_call_is_in_the_poll, make, unmake),
+		cmocka_unit_test_setup_teardown(a_hit_in_an_executor_is_in_no_poll, make,
+						unmake),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
