@@ -1,0 +1,130 @@
+/*
+ * The flow of control and of pointers through one physical function: which instruction
+ * may follow which, and which bytes of the objects of interest each one reads or writes.
+ * flow_graph_x86_64.c makes it by abstract interpretation of the code.
+ */
+#ifndef FLOW_GRAPH_H
+#define FLOW_GRAPH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* As object: the function's own frame; offsets are from the stack pointer at entry. */
+enum { FLOW_FRAME = -1, FLOW_NO_OBJECT = -3 };
+
+/* As a node: none. */
+#define FLOW_NONE UINT32_MAX
+
+/* While the code at [from, to) runs, a register holds an address in an object. */
+struct flow_anchor {
+	uint64_t from;  /* virtual address */
+	uint64_t to;    /* virtual address behind the last instruction */
+	int reg;        /* DWARF number */
+	int object;     /* any number from 0 on that the caller gave it */
+	int64_t offset; /* bytes from the start of the object to where the register points */
+};
+
+/* An object holds the address of another one: a Box. */
+struct flow_hop {
+	int from;       /* object */
+	int64_t offset; /* bytes from its start to the pointer */
+	int to;         /* object that the pointer leads to */
+};
+
+/* Calls at [start, end) continue at pad when they unwind. Virtual addresses. */
+struct flow_call_site {
+	uint64_t start;
+	uint64_t end;
+	uint64_t pad; /* 0: nowhere in this function */
+};
+
+/* What a call does, as far as its target tells. */
+enum flow_call {
+	FLOW_CALL_RETURNS,
+	FLOW_CALL_NEVER_RETURNS,   /* but may unwind */
+	FLOW_CALL_RESUMES_UNWIND,  /* leaves the function: _Unwind_Resume */
+	FLOW_CALL_PANICS_FINISHED, /* `async fn` resumed after completion, or after panicking:
+				    * no poll; neither returns nor is looked at further */
+};
+
+/* One physical function and what is known of it. Everything is borrowed. */
+struct flow_function {
+	const uint8_t *code;
+	size_t size;      /* bytes of code */
+	uint64_t address; /* virtual, of the first byte */
+	const struct flow_anchor *anchors;
+	size_t anchor_count;
+	const struct flow_hop *hops;
+	size_t hop_count;
+	const struct flow_call_site *call_sites; /* sorted by start, not overlapping */
+	size_t call_site_count;
+	/*
+	 * What a call does: target is the virtual address of the code, or with through_slot
+	 * that of the word that holds it; 0: not known. argument is the first argument if
+	 * it is a constant (the address of a panic's message), else 0.
+	 */
+	enum flow_call (*call)(void *context, uint64_t target, bool through_slot,
+			       uint64_t argument);
+	/* Copy size bytes of read-only data at the virtual address, or return false. */
+	bool (*read)(void *context, uint64_t address, void *bytes, size_t size);
+	void *context; /* for call and read */
+};
+
+/* How an instruction touches memory that was traced to an object. */
+struct flow_access {
+	int object;     /* FLOW_NO_OBJECT: it touches none, or it is not known which */
+	int64_t offset; /* bytes from the start of the object */
+	unsigned size;  /* bytes */
+	bool reads;
+	bool writes;
+	bool from_immediate; /* of a write: value is what it writes */
+	bool from_register;  /* of a write: the low bits of reg >> shift */
+	uint64_t value;      /* of an immediate */
+	int reg;             /* DWARF number */
+	unsigned shift;      /* bits; 8 for ah, bh, ch, dh */
+	uint64_t bytes; /* from a register: a bit for each value from 0 to 63 that its lowest
+			 * byte may have; 0: any */
+};
+
+/* One instruction. */
+struct flow_node {
+	uint64_t address;
+	uint32_t next;        /* the node behind it, if control can go there; or FLOW_NONE */
+	uint32_t jump;        /* where it may jump to within the function, or FLOW_NONE */
+	uint32_t pad;         /* where it continues when it unwinds, or FLOW_NONE */
+	uint32_t table;       /* of a jump through a table: first of its targets */
+	uint32_t table_count; /* 0: no such jump */
+	bool reached;         /* from the entry */
+	bool leaves;          /* returns, jumps out or unwinds further */
+	bool can_probe;       /* the kernel can put a uprobe on it */
+	bool blind_store;     /* it writes a byte whose place is not known */
+	struct flow_access access;
+};
+
+/* Where an object was found to lie in another object, or in the frame. */
+struct flow_place {
+	int object;     /* that it lies in; FLOW_NO_OBJECT: nothing of the kind was found */
+	int64_t offset; /* bytes from the start of that */
+	bool conflicts; /* more than one such place was found */
+};
+
+struct flow_graph {
+	struct flow_node *nodes; /* owned; by address */
+	size_t count;
+	uint32_t *targets; /* owned; nodes that jump tables lead to */
+	size_t target_count;
+	struct flow_place *places; /* owned; by object */
+	size_t place_count;
+	bool unbounded_jump;   /* there is an indirect jump whose targets are not known */
+	uint64_t unbounded_at; /* virtual address of such a jump */
+};
+
+/*
+ * Follow the function. Returns 0 and fills *graph, to be released with
+ * flow_graph_free; or -1 if the code cannot be decoded or memory ran out.
+ */
+int flow_graph_make(const struct flow_function *function, struct flow_graph *graph);
+void flow_graph_free(struct flow_graph *graph);
+
+#endif

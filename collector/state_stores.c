@@ -1,0 +1,398 @@
+#include "state_stores.h"
+
+#include <stdlib.h>
+
+/* What an instruction does to the state of one coroutine. */
+enum event {
+	EVENT_NONE,
+	EVENT_LOAD,
+	EVENT_STORE,
+	EVENT_NEW,   /* the bytes become those of a coroutine not polled yet */
+	EVENT_STRAY, /* a store in code of no coroutine whose state this can be */
+	EVENT_UNKNOWN_VALUE,
+};
+
+struct step {
+	uint8_t event;
+	bool is_own; /* the instruction belongs to this coroutine's code */
+};
+
+/* Where a path is in the life of one coroutine; a set of them is a mask. */
+enum phase {
+	PHASE_IDLE = 1 << 0,    /* not being polled */
+	PHASE_NEW = 1 << 1,     /* made, its code not reached yet */
+	PHASE_BEGUN = 1 << 2,   /* being polled, its state not read yet */
+	PHASE_POLLING = 1 << 3, /* being polled, its state read */
+	PHASE_DONE = 1 << 4,    /* its new state stored */
+};
+
+enum { PHASES = 5, PHASES_POLLING = PHASE_BEGUN | PHASE_POLLING };
+
+struct prover {
+	const struct flow_graph *graph;
+	const struct flow_coroutine *coroutines;
+	size_t count;
+	const struct flow_coroutine *coroutine; /* whose turn it is */
+	struct step *steps;                     /* owned; by node: of this coroutine */
+	uint8_t *phases;                        /* owned; by node: those possible before it */
+	uint32_t *queue;                        /* owned */
+	size_t queued;
+	struct coroutine_stores *result;
+};
+
+const char *stores_verdict_text(enum stores_verdict verdict)
+{
+	static const char *const texts[] = {
+		[STORES_PROVEN] = "is proven exact",
+		[STORES_NO_STORE] = "has no store to its state",
+		[STORES_NO_LOAD] = "is polled without its state being read",
+		[STORES_PATH_WITHOUT] = "has a path without a store to its state",
+		[STORES_PATH_WITH_TWO] = "has a path with two stores to its state",
+		[STORES_WITHOUT_BEGIN] = "has a store on a path where no poll begins",
+		[STORES_UNKNOWN_VALUE] = "has its state changed in a way not understood",
+		[STORES_UNKNOWN_JUMP] =
+			"shares its function with a jump that is not understood",
+		[STORES_UNKNOWN_PLACE] = "lies at a place that is not known for certain",
+		[STORES_NO_PROBE] = "has a store that no probe can be put on",
+	};
+
+	return texts[verdict];
+}
+
+/* Where offset in object lies, as far up as it is known. False if that is doubtful. */
+static bool resolve(const struct flow_graph *graph, int *object, int64_t *offset)
+{
+	enum { DEEPEST = 16 };
+
+	for (int i = 0; i < DEEPEST; i++) {
+		const struct flow_place *place;
+
+		if (*object < 0 || (size_t)*object >= graph->place_count)
+			return true;
+		place = &graph->places[*object];
+		if (place->conflicts)
+			return false;
+		if (place->object == FLOW_NO_OBJECT)
+			return true;
+		*object = place->object;
+		*offset += place->offset;
+	}
+	return false;
+}
+
+static bool contains(const struct flow_coroutine *coroutine, uint64_t address)
+{
+	for (size_t i = 0; i < coroutine->range_count; i++)
+		if (address >= coroutine->ranges[i].start && address < coroutine->ranges[i].end)
+			return true;
+	return false;
+}
+
+/* Does the access cover the state of the coroutine? Then *byte tells which of its bytes. */
+static bool covers(const struct flow_graph *graph, const struct flow_access *access,
+		   const struct flow_coroutine *coroutine, unsigned *byte)
+{
+	int object = access->object;
+	int64_t offset = access->offset;
+	int state_object = coroutine->object;
+	int64_t state_offset = coroutine->state_offset;
+
+	if (object == FLOW_NO_OBJECT || !resolve(graph, &object, &offset) ||
+	    !resolve(graph, &state_object, &state_offset) || object != state_object ||
+	    state_offset < offset || state_offset >= offset + (int64_t)access->size)
+		return false;
+	*byte = (unsigned)(state_offset - offset);
+	return true;
+}
+
+/* The coroutine whose code the access is in, of those whose state it covers, or NULL. */
+static const struct flow_coroutine *owner(const struct prover *prover,
+					  const struct flow_node *node)
+{
+	const struct flow_coroutine *deepest = NULL;
+	unsigned byte;
+
+	for (size_t i = 0; i < prover->count; i++) {
+		const struct flow_coroutine *candidate = &prover->coroutines[i];
+
+		if (contains(candidate, node->address) &&
+		    (!deepest || candidate->depth > deepest->depth) &&
+		    covers(prover->graph, &node->access, candidate, &byte))
+			deepest = candidate;
+	}
+	return deepest;
+}
+
+/* What the access writes as state, if its byte `byte` is the state. */
+static struct state_store store_of(const struct flow_node *node, unsigned byte)
+{
+	const struct flow_access *access = &node->access;
+	struct state_store store = {
+		.address = node->address,
+		.from_register = access->from_register,
+		.reg = access->reg,
+		.shift = access->shift + byte * 8,
+	};
+
+	if (access->from_immediate)
+		store.value = (uint8_t)(access->value >> byte * 8);
+	else if (!byte)
+		store.bytes = access->bytes;
+	return store;
+}
+
+static enum event event_of(const struct prover *prover, const struct flow_node *node,
+			   bool is_own)
+{
+	const struct flow_access *access = &node->access;
+	struct state_store store;
+	unsigned byte;
+
+	if (!covers(prover->graph, access, prover->coroutine, &byte))
+		return EVENT_NONE;
+	if (is_own) {
+		const struct flow_coroutine *of = owner(prover, node);
+
+		/* A sibling in the same bytes: then this one is no more. */
+		is_own = of == prover->coroutine;
+		if (!is_own && of)
+			return EVENT_NONE;
+	} else if (owner(prover, node)) {
+		return EVENT_NONE;
+	}
+	if (!access->writes)
+		return is_own && access->reads && access->size <= 8 ? EVENT_LOAD : EVENT_NONE;
+	store = store_of(node, byte);
+	if (access->reads || (!access->from_immediate && !access->from_register))
+		return is_own ? EVENT_UNKNOWN_VALUE : EVENT_NEW;
+	if (access->from_immediate && !store.value)
+		return EVENT_NEW;
+	if (access->from_register && (!is_own || store.bytes == 1))
+		return EVENT_NEW;
+	return is_own ? EVENT_STORE : EVENT_STRAY;
+}
+
+static int add_store(struct coroutine_stores *result, const struct flow_node *node,
+		     const struct state_store *store)
+{
+	struct state_store *grown =
+		realloc(result->stores, (result->store_count + 1) * sizeof(*grown));
+
+	if (!grown)
+		return -1;
+	result->stores = grown;
+	grown[result->store_count++] = *store;
+	if (!node->can_probe) {
+		result->verdict = STORES_NO_PROBE;
+		result->where = node->address;
+	}
+	return 0;
+}
+
+static int add_load(struct coroutine_stores *result, uint64_t address)
+{
+	uint64_t *grown = realloc(result->loads, (result->load_count + 1) * sizeof(*grown));
+
+	if (!grown)
+		return -1;
+	result->loads = grown;
+	grown[result->load_count++] = address;
+	return 0;
+}
+
+/* Fill in the steps, and the stores and loads among them. */
+static int find_steps(struct prover *prover)
+{
+	for (size_t i = 0; i < prover->graph->count; i++) {
+		const struct flow_node *node = &prover->graph->nodes[i];
+		struct step *step = &prover->steps[i];
+		struct state_store store;
+		unsigned byte = 0;
+
+		*step = (struct step){EVENT_NONE, false};
+		if (!node->reached)
+			continue;
+		step->is_own = contains(prover->coroutine, node->address);
+		step->event = (uint8_t)event_of(prover, node, step->is_own);
+		if (step->event == EVENT_LOAD && add_load(prover->result, node->address))
+			return -1;
+		if (step->event != EVENT_STORE)
+			continue;
+		covers(prover->graph, &node->access, prover->coroutine, &byte);
+		store = store_of(node, byte);
+		if (add_store(prover->result, node, &store))
+			return -1;
+	}
+	return 0;
+}
+
+static void fail(struct prover *prover, enum stores_verdict verdict, uint64_t where)
+{
+	if (prover->result->verdict != STORES_PROVEN)
+		return;
+	prover->result->verdict = verdict;
+	prover->result->where = where;
+}
+
+/* One path in one phase comes to the node: in which phase does it leave it? */
+static unsigned next_phase(struct prover *prover, uint32_t node, unsigned phase)
+{
+	const struct step *step = &prover->steps[node];
+	uint64_t address = prover->graph->nodes[node].address;
+	bool is_polling;
+
+	if (phase == PHASE_NEW && step->is_own)
+		phase = PHASE_BEGUN;
+	is_polling = phase & PHASES_POLLING;
+	switch ((enum event)step->event) {
+	case EVENT_NONE:
+		break;
+	case EVENT_LOAD:
+		if (phase == PHASE_POLLING)
+			fail(prover, STORES_PATH_WITHOUT, address);
+		return PHASE_POLLING;
+	case EVENT_STORE:
+		if (!is_polling)
+			fail(prover,
+			     phase == PHASE_DONE ? STORES_PATH_WITH_TWO : STORES_WITHOUT_BEGIN,
+			     address);
+		return PHASE_DONE;
+	case EVENT_NEW:
+		if (is_polling)
+			fail(prover, STORES_PATH_WITHOUT, address);
+		return PHASE_NEW;
+	case EVENT_STRAY:
+		return is_polling ? PHASE_DONE : phase;
+	case EVENT_UNKNOWN_VALUE:
+		fail(prover, STORES_UNKNOWN_VALUE, address);
+		break;
+	}
+	return phase;
+}
+
+static void spread(struct prover *prover, uint32_t node, unsigned phases)
+{
+	if (node == FLOW_NONE || !(phases & ~prover->phases[node]))
+		return;
+	/* In the queue already, if it has phases that are not worked off. */
+	prover->phases[node] |= (uint8_t)phases;
+	prover->queue[prover->queued++] = node;
+}
+
+static void visit(struct prover *prover, uint32_t index)
+{
+	const struct flow_node *node = &prover->graph->nodes[index];
+	unsigned after = 0;
+
+	for (unsigned i = 0; i < PHASES; i++)
+		if (prover->phases[index] >> i & 1)
+			after |= next_phase(prover, index, 1U << i);
+	if (node->leaves && after & PHASES_POLLING)
+		fail(prover, STORES_PATH_WITHOUT, node->address);
+	spread(prover, node->next, after);
+	spread(prover, node->jump, after);
+	spread(prover, node->pad, after);
+	for (uint32_t i = 0; i < node->table_count; i++)
+		spread(prover, prover->graph->targets[node->table + i], after);
+}
+
+/* May another coroutine have its state where the access of node is? */
+static bool is_ambiguous(const struct prover *prover, const struct flow_node *node)
+{
+	unsigned byte;
+
+	for (size_t i = 0; i < prover->count; i++)
+		if (&prover->coroutines[i] != prover->coroutine &&
+		    covers(prover->graph, &node->access, &prover->coroutines[i], &byte))
+			return true;
+	return false;
+}
+
+/*
+ * LLVM merges stores of two inlined coroutines into one that belongs to neither. Such a
+ * store is this one's where it is being polled.
+ */
+static int find_strays(struct prover *prover)
+{
+	for (uint32_t i = 0; i < prover->graph->count; i++) {
+		const struct flow_node *node = &prover->graph->nodes[i];
+		unsigned phases = prover->phases[i];
+		struct state_store store;
+		unsigned byte = 0;
+
+		if (prover->steps[i].event != EVENT_STRAY || !(phases & PHASES_POLLING))
+			continue;
+		covers(prover->graph, &node->access, prover->coroutine, &byte);
+		store = store_of(node, byte);
+		store.shared = phases & ~PHASES_POLLING || is_ambiguous(prover, node);
+		if (add_store(prover->result, node, &store))
+			return -1;
+	}
+	return 0;
+}
+
+static int prove(struct prover *prover)
+{
+	struct coroutine_stores *result = prover->result;
+	int object = prover->coroutine->object;
+	int64_t offset = prover->coroutine->state_offset;
+
+	if (find_steps(prover))
+		return -1;
+	if (!resolve(prover->graph, &object, &offset))
+		fail(prover, STORES_UNKNOWN_PLACE, 0);
+	if (prover->graph->unbounded_jump)
+		fail(prover, STORES_UNKNOWN_JUMP, prover->graph->unbounded_at);
+	for (size_t i = 0; i < prover->graph->count; i++)
+		prover->phases[i] = 0;
+	spread(prover, 0, prover->coroutine->is_outer ? PHASE_BEGUN : PHASE_IDLE);
+	while (prover->queued)
+		visit(prover, prover->queue[--prover->queued]);
+	if (find_strays(prover))
+		return -1;
+	if (!result->load_count) {
+		result->verdict = STORES_NO_LOAD;
+		result->where = 0;
+	}
+	if (!result->store_count) {
+		result->verdict = STORES_NO_STORE;
+		result->where = 0;
+	}
+	return 0;
+}
+
+int state_stores_find(const struct flow_graph *graph, const struct flow_coroutine *coroutines,
+		      size_t count, struct coroutine_stores *results)
+{
+	struct prover prover = {
+		.graph = graph,
+		.coroutines = coroutines,
+		.count = count,
+		.steps = malloc(graph->count * sizeof(*prover.steps)),
+		.phases = malloc(graph->count),
+		/* A node is queued once for each phase that is new to it. */
+		.queue = malloc(graph->count * PHASES * sizeof(*prover.queue)),
+	};
+	int status = prover.steps && prover.phases && prover.queue ? 0 : -1;
+
+	for (size_t i = 0; i < count; i++)
+		results[i] = (struct coroutine_stores){0};
+	for (size_t i = 0; i < count && !status; i++) {
+		prover.coroutine = &coroutines[i];
+		prover.result = &results[i];
+		status = prove(&prover);
+	}
+	free(prover.steps);
+	free(prover.phases);
+	free(prover.queue);
+	for (size_t i = 0; i < count && status; i++)
+		state_stores_free(&results[i]);
+	return status;
+}
+
+void state_stores_free(struct coroutine_stores *stores)
+{
+	free(stores->stores);
+	free(stores->loads);
+	*stores = (struct coroutine_stores){0};
+}
