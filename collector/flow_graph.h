@@ -10,8 +10,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* As object: the function's own frame; offsets are from the stack pointer at entry. */
-enum { FLOW_FRAME = -1, FLOW_NO_OBJECT = -3 };
+/*
+ * Objects that the function itself has. Numbers from 0 on are the caller's.
+ *  - its frame: offsets are from the stack pointer at entry;
+ *  - the frame below the place where it aligns its stack pointer;
+ *  - what a register pointed to at entry: FLOW_ENTRY - its DWARF number;
+ *  - what a call returned or a load gave: FLOW_RESULT - the instruction's offset in the code.
+ */
+enum {
+	FLOW_FRAME = -1,
+	FLOW_ALIGNED_FRAME = -2,
+	FLOW_NO_OBJECT = -3,
+	FLOW_ENTRY = -4,
+	FLOW_RESULT = -100,
+};
 
 /* As a node: none. */
 #define FLOW_NONE UINT32_MAX
@@ -102,11 +114,11 @@ struct flow_node {
 	struct flow_access access;
 };
 
-/* Where an object was found to lie in another object, or in the frame. */
+/* An anchored object was found to lie in another one. */
 struct flow_place {
-	int object;     /* that it lies in; FLOW_NO_OBJECT: nothing of the kind was found */
+	int object;
+	int in;         /* object */
 	int64_t offset; /* bytes from the start of that */
-	bool conflicts; /* more than one such place was found */
 };
 
 struct flow_graph {
@@ -114,7 +126,7 @@ struct flow_graph {
 	size_t count;
 	uint32_t *targets; /* owned; nodes that jump tables lead to */
 	size_t target_count;
-	struct flow_place *places; /* owned; by object */
+	struct flow_place *places; /* owned; no two the same */
 	size_t place_count;
 	bool unbounded_jump;   /* there is an indirect jump whose targets are not known */
 	uint64_t unbounded_at; /* virtual address of such a jump */

@@ -208,7 +208,7 @@ static bool walk_call(struct interpreter *in, uint32_t node, struct values *valu
 			in->function->context, known ? operand_target(in, node, target) : 0,
 			through_slot,
 			argument->kind == VALUE_NUMBER ? (uint64_t)argument->number : 0);
-	values_after_call(values);
+	values_after_call(values, this->address, in->function);
 	this->leaves = what == FLOW_CALL_RESUMES_UNWIND;
 	pad = what == FLOW_CALL_RETURNS || what == FLOW_CALL_NEVER_RETURNS
 		      ? landing_pad(in, this->address)
@@ -317,13 +317,32 @@ static bool walk_jump(struct interpreter *in, uint32_t node, const struct values
 	return way.passed;
 }
 
+static void add_place(struct interpreter *in, const struct flow_place *place)
+{
+	struct flow_graph *graph = in->graph;
+	struct flow_place *grown;
+
+	for (size_t i = 0; i < graph->place_count; i++)
+		if (graph->places[i].object == place->object &&
+		    graph->places[i].in == place->in &&
+		    graph->places[i].offset == place->offset)
+			return;
+	grown = realloc(graph->places, (graph->place_count + 1) * sizeof(*grown));
+	if (!grown) {
+		in->out_of_memory = true;
+		return;
+	}
+	graph->places = grown;
+	grown[graph->place_count++] = *place;
+}
+
+/* Where a register is known to point into two objects, one lies in the other. */
 static void record_places(struct interpreter *in, uint64_t address, const struct values *values)
 {
 	for (size_t i = 0; i < in->function->anchor_count; i++) {
 		const struct flow_anchor *anchor = &in->function->anchors[i];
-		struct flow_place *place = &in->graph->places[anchor->object];
+		struct flow_place place = {.object = anchor->object};
 		const struct value *held;
-		int64_t offset;
 
 		if (address < anchor->from || address >= anchor->to || anchor->reg < 0 ||
 		    anchor->reg >= REGISTER_COUNT)
@@ -331,11 +350,9 @@ static void record_places(struct interpreter *in, uint64_t address, const struct
 		held = &values->registers[anchor->reg];
 		if (held->kind != VALUE_OBJECT || held->object == anchor->object)
 			continue;
-		offset = held->number - anchor->offset;
-		place->conflicts |= place->object != FLOW_NO_OBJECT &&
-				    (place->object != held->object || place->offset != offset);
-		place->object = held->object;
-		place->offset = offset;
+		place.in = held->object;
+		place.offset = held->number - anchor->offset;
+		add_place(in, &place);
 	}
 }
 
@@ -436,28 +453,13 @@ static void walk(struct interpreter *in, uint32_t start)
 	}
 }
 
-static int make_places(struct interpreter *in)
-{
-	struct flow_graph *graph = in->graph;
-
-	for (size_t i = 0; i < in->function->anchor_count; i++)
-		if ((size_t)in->function->anchors[i].object >= graph->place_count)
-			graph->place_count = (size_t)in->function->anchors[i].object + 1;
-	graph->places = calloc(graph->place_count + 1, sizeof(*graph->places));
-	if (!graph->places)
-		return -1;
-	for (size_t i = 0; i < graph->place_count; i++)
-		graph->places[i].object = FLOW_NO_OBJECT;
-	return 0;
-}
-
 static int interpret(struct interpreter *in)
 {
 	struct values entry;
 
-	if (decode(in) || !in->graph->count || begin_lines(in) || make_places(in))
+	if (decode(in) || !in->graph->count || begin_lines(in))
 		return -1;
-	values_at_entry(&entry);
+	values_at_entry(&entry, in->function);
 	flow_to(in, 0, &entry);
 	while (in->queued && !in->out_of_memory) {
 		uint32_t node = in->queue[--in->queued];

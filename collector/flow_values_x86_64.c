@@ -58,15 +58,6 @@ static void drop_slot(struct values *values, struct slot *slot)
 	*slot = values->slots[--values->slot_count];
 }
 
-void values_at_entry(struct values *values)
-{
-	*values = (struct values){.seen = true};
-	for (int reg = 0; reg < REGISTER_COUNT; reg++)
-		values->registers[reg] = unknown;
-	values->registers[REGISTER_RSP] =
-		(struct value){.kind = VALUE_OBJECT, .object = FLOW_FRAME};
-}
-
 bool values_merge(struct values *values, const struct values *other)
 {
 	bool changed = false;
@@ -127,7 +118,8 @@ struct value values_address(const struct values *values, const struct decoded *d
 
 static bool in_frame(const struct value *place)
 {
-	return place->kind == VALUE_OBJECT && place->object < 0;
+	return place->kind == VALUE_OBJECT &&
+	       (place->object == FLOW_FRAME || place->object == FLOW_ALIGNED_FRAME);
 }
 
 /* Whatever was in the frame there is no more. */
@@ -389,11 +381,66 @@ static struct value computed(struct values *values, const struct decoded *decode
 	return unknown;
 }
 
-void values_after_call(struct values *values)
+/* Whatever was computed from `from` is now so from `to`; object FLOW_NO_OBJECT: unknown. */
+static void replace_object(struct values *values, int from, const struct value *to)
+{
+	for (int reg = 0; reg < REGISTER_COUNT; reg++) {
+		struct value *held = &values->registers[reg];
+
+		if (held->kind == VALUE_OBJECT && held->object == from)
+			*held = to->kind == VALUE_OBJECT
+					? (struct value){VALUE_OBJECT, to->object,
+							 to->number + held->number}
+					: unknown;
+	}
+	for (unsigned i = values->slot_count; i-- > 0;) {
+		struct slot *slot = &values->slots[i];
+
+		if (slot->value.kind != VALUE_OBJECT || slot->value.object != from)
+			continue;
+		slot->value.object = to->object;
+		slot->value.number += to->number;
+		if (to->kind != VALUE_OBJECT)
+			drop_slot(values, slot);
+	}
+}
+
+/* A value that nothing is known of but where it came from: the instruction at address. */
+static struct value new_result(struct values *values, uint64_t address,
+			       const struct flow_function *function)
+{
+	int object = FLOW_RESULT - (int)(address - function->address);
+
+	/* What an earlier round of a loop got there is another object. */
+	replace_object(values, object, &unknown);
+	return (struct value){VALUE_OBJECT, object, 0};
+}
+
+void values_after_call(struct values *values, uint64_t address,
+		       const struct flow_function *function)
 {
 	for (int reg = 0; reg < REGISTER_COUNT; reg++)
 		if (caller_saved >> reg & 1)
 			values->registers[reg] = unknown;
+	values->registers[REGISTER_RAX] = new_result(values, address, function);
+}
+
+/* The function stores into a hop what it got somewhere else: now it is known what that is. */
+static void learn_hop(struct values *values, const struct value *place,
+		      const struct value *stored, const struct flow_function *function)
+{
+	if (place->kind != VALUE_OBJECT || stored->kind != VALUE_OBJECT ||
+	    stored->object > FLOW_RESULT || stored->number)
+		return;
+	for (size_t i = 0; i < function->hop_count; i++) {
+		const struct flow_hop *hop = &function->hops[i];
+		struct value known = {VALUE_OBJECT, hop->to, 0};
+
+		if (hop->from == place->object && hop->offset == place->number) {
+			replace_object(values, stored->object, &known);
+			return;
+		}
+	}
 }
 
 static void step_leave(struct values *values, const struct flow_function *function)
@@ -435,11 +482,18 @@ void values_step(struct values *values, const struct decoded *decoded, uint64_t 
 		value = computed(values, decoded, address, function);
 		place = values_address(values, decoded, to, address);
 		forget_writes(values, decoded, address);
+		if (decoded->insn.mnemonic == ZYDIS_MNEMONIC_MOV &&
+		    value.kind == VALUE_UNKNOWN && to->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+		    to->size == 64)
+			value = new_result(values, address, function);
 		if (to->type == ZYDIS_OPERAND_TYPE_REGISTER)
 			set_register(values, to, value);
 		else if (decoded->insn.mnemonic == ZYDIS_MNEMONIC_MOV &&
-			 decoded->operands[1].type == ZYDIS_OPERAND_TYPE_REGISTER)
+			 decoded->operands[1].type == ZYDIS_OPERAND_TYPE_REGISTER) {
 			put(values, &place, to->size / 8, &value);
+			if (to->size == 64)
+				learn_hop(values, &place, &value, function);
+		}
 		return;
 	}
 	forget_writes(values, decoded, address);
@@ -459,6 +513,18 @@ void values_anchor(struct values *values, uint64_t address,
 		if (held->kind != VALUE_OBJECT)
 			*held = (struct value){VALUE_OBJECT, anchor->object, anchor->offset};
 	}
+}
+
+void values_at_entry(struct values *values, const struct flow_function *function)
+{
+	*values = (struct values){.seen = true};
+	values_anchor(values, function->address, function);
+	for (int reg = 0; reg < REGISTER_COUNT; reg++)
+		if (values->registers[reg].kind != VALUE_OBJECT)
+			values->registers[reg] =
+				(struct value){VALUE_OBJECT, FLOW_ENTRY - reg, 0};
+	values->registers[REGISTER_RSP] =
+		(struct value){.kind = VALUE_OBJECT, .object = FLOW_FRAME};
 }
 
 static bool is_zero_condition(const struct decoded *jump)

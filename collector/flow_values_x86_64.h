@@ -31,11 +31,8 @@ struct slot {
 	struct value value;
 };
 
-/* As object: the frame below the stack pointer where the function aligned that. */
-enum { FLOW_ALIGNED_FRAME = -2 };
-
 /* More than this is forgotten, which makes values unknown. */
-enum { MAX_SLOTS = 64 };
+enum { MAX_SLOTS = 96 };
 
 /* What is known before one instruction. */
 struct values {
@@ -46,7 +43,7 @@ struct values {
 };
 
 /* The values at the entry of a function. */
-void values_at_entry(struct values *values);
+void values_at_entry(struct values *values, const struct flow_function *function);
 
 /* Take in that another path comes here with other. Returns whether that changed anything. */
 bool values_merge(struct values *values, const struct values *other);
@@ -59,8 +56,9 @@ void values_step(struct values *values, const struct decoded *decoded, uint64_t 
 void values_anchor(struct values *values, uint64_t address,
 		   const struct flow_function *function);
 
-/* What a call leaves: at its return, or at the landing pad. */
-void values_after_call(struct values *values);
+/* What the call at the virtual address leaves: at its return, or at the landing pad. */
+void values_after_call(struct values *values, uint64_t address,
+		       const struct flow_function *function);
 
 /* The address that a memory operand means, as VALUE_OBJECT, VALUE_NUMBER or unknown. */
 struct value values_address(const struct values *values, const struct decoded *decoded,

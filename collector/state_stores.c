@@ -31,8 +31,10 @@ enum { PHASES = 5, PHASES_POLLING = PHASE_BEGUN | PHASE_POLLING };
 struct prover {
 	const struct flow_graph *graph;
 	const struct flow_coroutine *coroutines;
+	struct byte_names *states; /* owned; by coroutine */
 	size_t count;
 	const struct flow_coroutine *coroutine; /* whose turn it is */
+	const struct byte_names *state;         /* its state's */
 	struct step *steps;                     /* owned; by node: of this coroutine */
 	uint8_t *phases;                        /* owned; by node: those possible before it */
 	uint32_t *queue;                        /* owned */
@@ -59,25 +61,51 @@ const char *stores_verdict_text(enum stores_verdict verdict)
 	return texts[verdict];
 }
 
-/* Where offset in object lies, as far up as it is known. False if that is doubtful. */
-static bool resolve(const struct flow_graph *graph, int *object, int64_t *offset)
+/* One byte of memory, by all the names it has: as offset in this and that object. */
+struct byte_names {
+	struct {
+		int object;
+		int64_t offset;
+	} names[32];
+	size_t count;
+	bool doubtful; /* two names in one object, or too many */
+};
+
+static void add_name(struct byte_names *byte, int object, int64_t offset)
 {
-	enum { DEEPEST = 16 };
-
-	for (int i = 0; i < DEEPEST; i++) {
-		const struct flow_place *place;
-
-		if (*object < 0 || (size_t)*object >= graph->place_count)
-			return true;
-		place = &graph->places[*object];
-		if (place->conflicts)
-			return false;
-		if (place->object == FLOW_NO_OBJECT)
-			return true;
-		*object = place->object;
-		*offset += place->offset;
+	for (size_t i = 0; i < byte->count; i++) {
+		if (byte->names[i].object != object)
+			continue;
+		byte->doubtful |= byte->names[i].offset != offset;
+		return;
 	}
-	return false;
+	if (byte->count == sizeof(byte->names) / sizeof(byte->names[0])) {
+		byte->doubtful = true;
+		return;
+	}
+	byte->names[byte->count].object = object;
+	byte->names[byte->count++].offset = offset;
+}
+
+/* Find all names of the state byte of a coroutine. */
+static void name_state(const struct flow_graph *graph, const struct flow_coroutine *coroutine,
+		       struct byte_names *byte)
+{
+	*byte = (struct byte_names){0};
+	add_name(byte, coroutine->object, coroutine->state_offset);
+	for (size_t i = 0; i < byte->count; i++) {
+		int object = byte->names[i].object;
+		int64_t offset = byte->names[i].offset;
+
+		for (size_t j = 0; j < graph->place_count; j++) {
+			const struct flow_place *place = &graph->places[j];
+
+			if (place->object == object)
+				add_name(byte, place->in, offset + place->offset);
+			if (place->in == object)
+				add_name(byte, place->object, offset - place->offset);
+		}
+	}
 }
 
 static bool contains(const struct flow_coroutine *coroutine, uint64_t address)
@@ -88,21 +116,20 @@ static bool contains(const struct flow_coroutine *coroutine, uint64_t address)
 	return false;
 }
 
-/* Does the access cover the state of the coroutine? Then *byte tells which of its bytes. */
-static bool covers(const struct flow_graph *graph, const struct flow_access *access,
-		   const struct flow_coroutine *coroutine, unsigned *byte)
+/* Does the access cover the state? Then *byte tells which of its bytes is the state. */
+static bool covers(const struct flow_access *access, const struct byte_names *state,
+		   unsigned *byte)
 {
-	int object = access->object;
-	int64_t offset = access->offset;
-	int state_object = coroutine->object;
-	int64_t state_offset = coroutine->state_offset;
+	for (size_t i = 0; access->object != FLOW_NO_OBJECT && i < state->count; i++) {
+		int64_t distance = state->names[i].offset - access->offset;
 
-	if (object == FLOW_NO_OBJECT || !resolve(graph, &object, &offset) ||
-	    !resolve(graph, &state_object, &state_offset) || object != state_object ||
-	    state_offset < offset || state_offset >= offset + (int64_t)access->size)
-		return false;
-	*byte = (unsigned)(state_offset - offset);
-	return true;
+		if (state->names[i].object == access->object && distance >= 0 &&
+		    distance < (int64_t)access->size) {
+			*byte = (unsigned)distance;
+			return true;
+		}
+	}
+	return false;
 }
 
 /* The coroutine whose code the access is in, of those whose state it covers, or NULL. */
@@ -117,7 +144,7 @@ static const struct flow_coroutine *owner(const struct prover *prover,
 
 		if (contains(candidate, node->address) &&
 		    (!deepest || candidate->depth > deepest->depth) &&
-		    covers(prover->graph, &node->access, candidate, &byte))
+		    covers(&node->access, &prover->states[i], &byte))
 			deepest = candidate;
 	}
 	return deepest;
@@ -148,7 +175,7 @@ static enum event event_of(const struct prover *prover, const struct flow_node *
 	struct state_store store;
 	unsigned byte;
 
-	if (!covers(prover->graph, access, prover->coroutine, &byte))
+	if (!covers(access, prover->state, &byte))
 		return EVENT_NONE;
 	if (is_own) {
 		const struct flow_coroutine *of = owner(prover, node);
@@ -218,7 +245,7 @@ static int find_steps(struct prover *prover)
 			return -1;
 		if (step->event != EVENT_STORE)
 			continue;
-		covers(prover->graph, &node->access, prover->coroutine, &byte);
+		covers(&node->access, prover->state, &byte);
 		store = store_of(node, byte);
 		if (add_store(prover->result, node, &store))
 			return -1;
@@ -303,7 +330,7 @@ static bool is_ambiguous(const struct prover *prover, const struct flow_node *no
 
 	for (size_t i = 0; i < prover->count; i++)
 		if (&prover->coroutines[i] != prover->coroutine &&
-		    covers(prover->graph, &node->access, &prover->coroutines[i], &byte))
+		    covers(&node->access, &prover->states[i], &byte))
 			return true;
 	return false;
 }
@@ -322,7 +349,7 @@ static int find_strays(struct prover *prover)
 
 		if (prover->steps[i].event != EVENT_STRAY || !(phases & PHASES_POLLING))
 			continue;
-		covers(prover->graph, &node->access, prover->coroutine, &byte);
+		covers(&node->access, prover->state, &byte);
 		store = store_of(node, byte);
 		store.shared = phases & ~PHASES_POLLING || is_ambiguous(prover, node);
 		if (add_store(prover->result, node, &store))
@@ -334,12 +361,10 @@ static int find_strays(struct prover *prover)
 static int prove(struct prover *prover)
 {
 	struct coroutine_stores *result = prover->result;
-	int object = prover->coroutine->object;
-	int64_t offset = prover->coroutine->state_offset;
 
 	if (find_steps(prover))
 		return -1;
-	if (!resolve(prover->graph, &object, &offset))
+	if (prover->state->doubtful)
 		fail(prover, STORES_UNKNOWN_PLACE, 0);
 	if (prover->graph->unbounded_jump)
 		fail(prover, STORES_UNKNOWN_JUMP, prover->graph->unbounded_at);
@@ -368,20 +393,26 @@ int state_stores_find(const struct flow_graph *graph, const struct flow_coroutin
 		.graph = graph,
 		.coroutines = coroutines,
 		.count = count,
+		.states = malloc((count + 1) * sizeof(*prover.states)),
 		.steps = malloc(graph->count * sizeof(*prover.steps)),
 		.phases = malloc(graph->count),
 		/* A node is queued once for each phase that is new to it. */
 		.queue = malloc(graph->count * PHASES * sizeof(*prover.queue)),
 	};
-	int status = prover.steps && prover.phases && prover.queue ? 0 : -1;
+	int status = prover.states && prover.steps && prover.phases && prover.queue ? 0 : -1;
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		results[i] = (struct coroutine_stores){0};
+		if (!status)
+			name_state(graph, &coroutines[i], &prover.states[i]);
+	}
 	for (size_t i = 0; i < count && !status; i++) {
 		prover.coroutine = &coroutines[i];
+		prover.state = &prover.states[i];
 		prover.result = &results[i];
 		status = prove(&prover);
 	}
+	free(prover.states);
 	free(prover.steps);
 	free(prover.phases);
 	free(prover.queue);
