@@ -85,9 +85,10 @@ struct flow_function {
 
 /* How an instruction touches memory that was traced to an object. */
 struct flow_access {
-	int object;     /* FLOW_NO_OBJECT: it touches none, or it is not known which */
-	int64_t offset; /* bytes from the start of the object */
-	unsigned size;  /* bytes */
+	int object;           /* FLOW_NO_OBJECT: it touches none, or it is not known which */
+	int64_t offset;       /* bytes from the start of the object */
+	int64_t other_offset; /* the same, or it may be here instead */
+	unsigned size;        /* bytes */
 	bool reads;
 	bool writes;
 	bool from_immediate; /* of a write: value is what it writes */

@@ -348,7 +348,8 @@ static void record_places(struct interpreter *in, uint64_t address, const struct
 		    anchor->reg >= REGISTER_COUNT)
 			continue;
 		held = &values->registers[anchor->reg];
-		if (held->kind != VALUE_OBJECT || held->object == anchor->object)
+		if (held->kind != VALUE_OBJECT || held->object == anchor->object ||
+		    held->number != held->other)
 			continue;
 		place.in = held->object;
 		place.offset = held->number - anchor->offset;
@@ -381,6 +382,7 @@ static void record_access(struct interpreter *in, uint32_t node, const struct va
 			continue;
 		access->object = place.object;
 		access->offset = place.number;
+		access->other_offset = place.other;
 		access->size = operand->size / 8;
 		access->reads = operand->actions & ZYDIS_OPERAND_ACTION_MASK_READ;
 		access->writes = writes;

@@ -12,6 +12,18 @@ static struct value number_value(int64_t number)
 	return (struct value){.kind = VALUE_NUMBER, .number = number};
 }
 
+static struct value object_value(int object, int64_t offset)
+{
+	return (struct value){VALUE_OBJECT, object, offset, offset};
+}
+
+static void shift(struct value *value, int64_t bytes)
+{
+	value->number += bytes;
+	if (value->kind == VALUE_OBJECT)
+		value->other += bytes;
+}
+
 static struct value bytes_value(uint64_t bytes)
 {
 	return bytes ? (struct value){.kind = VALUE_BYTES, .number = (int64_t)bytes} : unknown;
@@ -28,7 +40,31 @@ uint64_t values_bytes(const struct value *value)
 
 static bool same(const struct value *a, const struct value *b)
 {
-	return a->kind == b->kind && a->object == b->object && a->number == b->number;
+	return a->kind == b->kind && a->object == b->object && a->number == b->number &&
+	       a->other == b->other;
+}
+
+static bool is_frame(int object)
+{
+	return object == FLOW_FRAME || object == FLOW_ALIGNED_FRAME;
+}
+
+/* Two addresses in one object, if they are not more. */
+static struct value meet_objects(const struct value *a, const struct value *b)
+{
+	struct value value = *a;
+
+	if (is_frame(a->object))
+		return unknown;
+	if (a->number == a->other && (a->number == b->number || a->number == b->other))
+		return *b;
+	if (b->number == b->other && (b->number == a->number || b->number == a->other))
+		return *a;
+	if (a->number != a->other || b->number != b->other)
+		return unknown;
+	value.number = a->number < b->number ? a->number : b->number;
+	value.other = a->number < b->number ? b->number : a->number;
+	return value;
 }
 
 static struct value meet(const struct value *a, const struct value *b)
@@ -40,6 +76,8 @@ static struct value meet(const struct value *a, const struct value *b)
 		return *b;
 	if (b->kind == VALUE_UNSEEN)
 		return *a;
+	if (a->kind == VALUE_OBJECT && b->kind == VALUE_OBJECT && a->object == b->object)
+		return meet_objects(a, b);
 	left = values_bytes(a);
 	right = values_bytes(b);
 	return left && right ? bytes_value(left | right) : unknown;
@@ -112,14 +150,13 @@ struct value values_address(const struct values *values, const struct decoded *d
 	value = values->registers[reg];
 	if (value.kind != VALUE_OBJECT && value.kind != VALUE_NUMBER)
 		return unknown;
-	value.number += mem->disp.value;
+	shift(&value, mem->disp.value);
 	return value;
 }
 
 static bool in_frame(const struct value *place)
 {
-	return place->kind == VALUE_OBJECT &&
-	       (place->object == FLOW_FRAME || place->object == FLOW_ALIGNED_FRAME);
+	return place->kind == VALUE_OBJECT && is_frame(place->object);
 }
 
 /* Whatever was in the frame there is no more. */
@@ -155,7 +192,7 @@ static struct value get(struct values *values, const struct value *place,
 {
 	const struct slot *slot;
 
-	if (place->kind != VALUE_OBJECT)
+	if (place->kind != VALUE_OBJECT || place->number != place->other)
 		return unknown;
 	slot = find_slot(values, place->object, place->number);
 	if (slot)
@@ -164,7 +201,7 @@ static struct value get(struct values *values, const struct value *place,
 		const struct flow_hop *hop = &function->hops[i];
 
 		if (hop->from == place->object && hop->offset == place->number)
-			return (struct value){.kind = VALUE_OBJECT, .object = hop->to};
+			return object_value(hop->to, 0);
 	}
 	return unknown;
 }
@@ -240,7 +277,7 @@ static void move_stack(struct values *values, int64_t bytes)
 	struct value *rsp = &values->registers[REGISTER_RSP];
 
 	if (rsp->kind == VALUE_OBJECT)
-		rsp->number += bytes;
+		shift(rsp, bytes);
 }
 
 static void step_push(struct values *values, struct value pushed)
@@ -267,18 +304,19 @@ static struct value sum(const struct value *left, const struct value *right, int
 	/* `add table, entry`, in either order */
 	if (sign > 0 && left->kind == VALUE_TABLE_ENTRY && right->kind == VALUE_NUMBER &&
 	    left->number == right->number)
-		value.kind = VALUE_TABLE_TARGET;
+		value = (struct value){.kind = VALUE_TABLE_TARGET, .number = left->number};
 	else if (sign > 0 && left->kind == VALUE_NUMBER && right->kind == VALUE_TABLE_ENTRY &&
 		 left->number == right->number)
-		value.kind = VALUE_TABLE_TARGET;
+		value = (struct value){.kind = VALUE_TABLE_TARGET, .number = left->number};
 	else if ((left->kind == VALUE_OBJECT || left->kind == VALUE_NUMBER) &&
 		 right->kind == VALUE_NUMBER)
-		value.number += sign * right->number;
-	else if (sign > 0 && left->kind == VALUE_NUMBER && right->kind == VALUE_OBJECT)
-		value = (struct value){VALUE_OBJECT, right->object,
-				       left->number + right->number};
-	else
+		shift(&value, sign * right->number);
+	else if (sign > 0 && left->kind == VALUE_NUMBER && right->kind == VALUE_OBJECT) {
+		value = *right;
+		shift(&value, left->number);
+	} else {
 		return unknown;
+	}
 	return value;
 }
 
@@ -297,7 +335,7 @@ static struct value address_value(struct values *values, const struct decoded *d
 	index = values->registers[x86_dwarf_register(mem->index)];
 	base = sum(&base, &index, 1);
 	if (base.kind == VALUE_OBJECT || base.kind == VALUE_NUMBER)
-		base.number += mem->disp.value;
+		shift(&base, mem->disp.value);
 	return base;
 }
 
@@ -312,7 +350,7 @@ static struct value table_entry(struct values *values, const ZydisDecodedOperand
 	table = &values->registers[x86_dwarf_register(from->mem.base)];
 	if (table->kind != VALUE_NUMBER || from->mem.disp.value)
 		return unknown;
-	return (struct value){VALUE_TABLE_ENTRY, 0, table->number};
+	return (struct value){.kind = VALUE_TABLE_ENTRY, .number = table->number};
 }
 
 /* The values that `byte & mask` can have. */
@@ -369,7 +407,7 @@ static struct value computed(struct values *values, const struct decoded *decode
 	case ZYDIS_MNEMONIC_AND:
 		if (operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
 		    operands[0].reg.value == ZYDIS_REGISTER_RSP)
-			return (struct value){VALUE_OBJECT, FLOW_ALIGNED_FRAME, 0};
+			return object_value(FLOW_ALIGNED_FRAME, 0);
 		return and_value(&left, &right);
 	default:
 		break;
@@ -381,27 +419,27 @@ static struct value computed(struct values *values, const struct decoded *decode
 	return unknown;
 }
 
-/* Whatever was computed from `from` is now so from `to`; object FLOW_NO_OBJECT: unknown. */
+static void replace_base(struct value *value, int from, const struct value *to)
+{
+	if (value->kind != VALUE_OBJECT || value->object != from)
+		return;
+	if (to->kind == VALUE_OBJECT) {
+		value->object = to->object;
+		shift(value, to->number);
+	} else {
+		*value = unknown;
+	}
+}
+
+/* What was computed from an object was so from another address, or an unknown one. */
 static void replace_object(struct values *values, int from, const struct value *to)
 {
-	for (int reg = 0; reg < REGISTER_COUNT; reg++) {
-		struct value *held = &values->registers[reg];
-
-		if (held->kind == VALUE_OBJECT && held->object == from)
-			*held = to->kind == VALUE_OBJECT
-					? (struct value){VALUE_OBJECT, to->object,
-							 to->number + held->number}
-					: unknown;
-	}
+	for (int reg = 0; reg < REGISTER_COUNT; reg++)
+		replace_base(&values->registers[reg], from, to);
 	for (unsigned i = values->slot_count; i-- > 0;) {
-		struct slot *slot = &values->slots[i];
-
-		if (slot->value.kind != VALUE_OBJECT || slot->value.object != from)
-			continue;
-		slot->value.object = to->object;
-		slot->value.number += to->number;
-		if (to->kind != VALUE_OBJECT)
-			drop_slot(values, slot);
+		replace_base(&values->slots[i].value, from, to);
+		if (values->slots[i].value.kind == VALUE_UNKNOWN)
+			drop_slot(values, &values->slots[i]);
 	}
 }
 
@@ -413,7 +451,7 @@ static struct value new_result(struct values *values, uint64_t address,
 
 	/* What an earlier round of a loop got there is another object. */
 	replace_object(values, object, &unknown);
-	return (struct value){VALUE_OBJECT, object, 0};
+	return object_value(object, 0);
 }
 
 void values_after_call(struct values *values, uint64_t address,
@@ -430,11 +468,11 @@ static void learn_hop(struct values *values, const struct value *place,
 		      const struct value *stored, const struct flow_function *function)
 {
 	if (place->kind != VALUE_OBJECT || stored->kind != VALUE_OBJECT ||
-	    stored->object > FLOW_RESULT || stored->number)
+	    stored->object > FLOW_RESULT || stored->number || stored->other)
 		return;
 	for (size_t i = 0; i < function->hop_count; i++) {
 		const struct flow_hop *hop = &function->hops[i];
-		struct value known = {VALUE_OBJECT, hop->to, 0};
+		struct value known = object_value(hop->to, 0);
 
 		if (hop->from == place->object && hop->offset == place->number) {
 			replace_object(values, stored->object, &known);
@@ -449,7 +487,7 @@ static void step_leave(struct values *values, const struct flow_function *functi
 
 	values->registers[REGISTER_RBP] = get(values, &frame, function);
 	if (frame.kind == VALUE_OBJECT)
-		frame.number += 8;
+		shift(&frame, 8);
 	values->registers[REGISTER_RSP] = frame;
 }
 
@@ -511,7 +549,7 @@ void values_anchor(struct values *values, uint64_t address,
 			continue;
 		held = &values->registers[anchor->reg];
 		if (held->kind != VALUE_OBJECT)
-			*held = (struct value){VALUE_OBJECT, anchor->object, anchor->offset};
+			*held = object_value(anchor->object, anchor->offset);
 	}
 }
 
@@ -521,10 +559,8 @@ void values_at_entry(struct values *values, const struct flow_function *function
 	values_anchor(values, function->address, function);
 	for (int reg = 0; reg < REGISTER_COUNT; reg++)
 		if (values->registers[reg].kind != VALUE_OBJECT)
-			values->registers[reg] =
-				(struct value){VALUE_OBJECT, FLOW_ENTRY - reg, 0};
-	values->registers[REGISTER_RSP] =
-		(struct value){.kind = VALUE_OBJECT, .object = FLOW_FRAME};
+			values->registers[reg] = object_value(FLOW_ENTRY - reg, 0);
+	values->registers[REGISTER_RSP] = object_value(FLOW_FRAME, 0);
 }
 
 static bool is_zero_condition(const struct decoded *jump)

@@ -11,7 +11,7 @@
 enum value_kind {
 	VALUE_UNSEEN,       /* no path has come here yet */
 	VALUE_UNKNOWN,      /* it can be anything */
-	VALUE_OBJECT,       /* address in an object: number is the offset */
+	VALUE_OBJECT,       /* address in an object: the offset is number, or it is other */
 	VALUE_NUMBER,       /* number itself */
 	VALUE_BYTES,        /* number has a bit for each value the lowest byte may have */
 	VALUE_TABLE_ENTRY,  /* read from the jump table at address number */
@@ -22,6 +22,7 @@ struct value {
 	enum value_kind kind;
 	int object; /* of VALUE_OBJECT */
 	int64_t number;
+	int64_t other; /* of VALUE_OBJECT */
 };
 
 /* A value that was put into the frame. */

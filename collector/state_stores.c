@@ -8,6 +8,7 @@ enum event {
 	EVENT_LOAD,
 	EVENT_STORE,
 	EVENT_NEW,   /* the bytes become those of a coroutine not polled yet */
+	EVENT_TAKEN, /* the state of a sibling in the same bytes is read or stored */
 	EVENT_STRAY, /* a store in code of no coroutine whose state this can be */
 	EVENT_UNKNOWN_VALUE,
 };
@@ -123,11 +124,14 @@ static bool covers(const struct flow_access *access, const struct byte_names *st
 	for (size_t i = 0; access->object != FLOW_NO_OBJECT && i < state->count; i++) {
 		int64_t distance = state->names[i].offset - access->offset;
 
-		if (state->names[i].object == access->object && distance >= 0 &&
-		    distance < (int64_t)access->size) {
-			*byte = (unsigned)distance;
-			return true;
-		}
+		if (state->names[i].object != access->object)
+			continue;
+		if (distance < 0 || distance >= (int64_t)access->size)
+			distance = state->names[i].offset - access->other_offset;
+		if (distance < 0 || distance >= (int64_t)access->size)
+			continue;
+		*byte = (unsigned)distance;
+		return true;
 	}
 	return false;
 }
@@ -168,25 +172,20 @@ static struct state_store store_of(const struct flow_node *node, unsigned byte)
 	return store;
 }
 
-static enum event event_of(const struct prover *prover, const struct flow_node *node,
-			   bool is_own)
+static enum event event_of(const struct prover *prover, const struct flow_node *node)
 {
 	const struct flow_access *access = &node->access;
+	const struct flow_coroutine *of;
 	struct state_store store;
 	unsigned byte;
+	bool is_own;
 
 	if (!covers(access, prover->state, &byte))
 		return EVENT_NONE;
-	if (is_own) {
-		const struct flow_coroutine *of = owner(prover, node);
-
-		/* A sibling in the same bytes: then this one is no more. */
-		is_own = of == prover->coroutine;
-		if (!is_own && of)
-			return EVENT_NONE;
-	} else if (owner(prover, node)) {
-		return EVENT_NONE;
-	}
+	of = owner(prover, node);
+	if (of && of != prover->coroutine)
+		return EVENT_TAKEN;
+	is_own = of;
 	if (!access->writes)
 		return is_own && access->reads && access->size <= 8 ? EVENT_LOAD : EVENT_NONE;
 	store = store_of(node, byte);
@@ -240,7 +239,7 @@ static int find_steps(struct prover *prover)
 		if (!node->reached)
 			continue;
 		step->is_own = contains(prover->coroutine, node->address);
-		step->event = (uint8_t)event_of(prover, node, step->is_own);
+		step->event = (uint8_t)event_of(prover, node);
 		if (step->event == EVENT_LOAD && add_load(prover->result, node->address))
 			return -1;
 		if (step->event != EVENT_STORE)
@@ -288,8 +287,10 @@ static unsigned next_phase(struct prover *prover, uint32_t node, unsigned phase)
 		if (is_polling)
 			fail(prover, STORES_PATH_WITHOUT, address);
 		return PHASE_NEW;
+	case EVENT_TAKEN:
+		return phase == PHASE_NEW ? PHASE_IDLE : phase;
 	case EVENT_STRAY:
-		return is_polling ? PHASE_DONE : phase;
+		return is_polling || phase == PHASE_NEW ? PHASE_DONE : phase;
 	case EVENT_UNKNOWN_VALUE:
 		fail(prover, STORES_UNKNOWN_VALUE, address);
 		break;
@@ -347,11 +348,13 @@ static int find_strays(struct prover *prover)
 		struct state_store store;
 		unsigned byte = 0;
 
-		if (prover->steps[i].event != EVENT_STRAY || !(phases & PHASES_POLLING))
+		if (prover->steps[i].event != EVENT_STRAY ||
+		    !(phases & (PHASES_POLLING | PHASE_NEW)))
 			continue;
 		covers(&node->access, prover->state, &byte);
 		store = store_of(node, byte);
-		store.shared = phases & ~PHASES_POLLING || is_ambiguous(prover, node);
+		store.shared = phases & ~PHASES_POLLING || is_ambiguous(prover, node) ||
+			       node->access.offset != node->access.other_offset;
 		if (add_store(prover->result, node, &store))
 			return -1;
 	}
