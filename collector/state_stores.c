@@ -7,9 +7,10 @@ enum event {
 	EVENT_NONE,
 	EVENT_LOAD,
 	EVENT_STORE,
-	EVENT_NEW,   /* the bytes become those of a coroutine not polled yet */
-	EVENT_TAKEN, /* the state of a sibling in the same bytes is read or stored */
-	EVENT_STRAY, /* a store in code of no coroutine whose state this can be */
+	EVENT_NEW,       /* the bytes become those of a coroutine not polled yet */
+	EVENT_OVERWRITE, /* code of others puts something unknown there */
+	EVENT_TAKEN,     /* the state of a sibling in the same bytes is read or stored */
+	EVENT_STRAY,     /* a store in code of no coroutine whose state this can be */
 	EVENT_UNKNOWN_VALUE,
 };
 
@@ -20,14 +21,15 @@ struct step {
 
 /* Where a path is in the life of one coroutine; a set of them is a mask. */
 enum phase {
-	PHASE_IDLE = 1 << 0,    /* not being polled */
-	PHASE_NEW = 1 << 1,     /* made, its code not reached yet */
-	PHASE_BEGUN = 1 << 2,   /* being polled, its state not read yet */
-	PHASE_POLLING = 1 << 3, /* being polled, its state read */
-	PHASE_DONE = 1 << 4,    /* its new state stored */
+	PHASE_IDLE = 1 << 0,      /* not being polled */
+	PHASE_NEW = 1 << 1,       /* made, its code not reached yet */
+	PHASE_BEGUN = 1 << 2,     /* being polled, its state not read yet */
+	PHASE_POLLING = 1 << 3,   /* being polled, its state read */
+	PHASE_DONE = 1 << 4,      /* its new state stored */
+	PHASE_MAYBE_NEW = 1 << 5, /* as PHASE_NEW, or its bytes are used for something else */
 };
 
-enum { PHASES = 5, PHASES_POLLING = PHASE_BEGUN | PHASE_POLLING };
+enum { PHASES = 6, PHASES_POLLING = PHASE_BEGUN | PHASE_POLLING };
 
 struct prover {
 	const struct flow_graph *graph;
@@ -191,10 +193,10 @@ static enum event event_of(const struct prover *prover, const struct flow_node *
 	store = store_of(node, byte);
 	if (access->reads || (!access->from_immediate && !access->from_register))
 		return is_own ? EVENT_UNKNOWN_VALUE : EVENT_NEW;
-	if (access->from_immediate && !store.value)
+	if (access->from_immediate ? !store.value : store.bytes == 1)
 		return EVENT_NEW;
-	if (access->from_register && (!is_own || store.bytes == 1))
-		return EVENT_NEW;
+	if (access->from_register && !is_own)
+		return EVENT_OVERWRITE;
 	return is_own ? EVENT_STORE : EVENT_STRAY;
 }
 
@@ -267,7 +269,7 @@ static unsigned next_phase(struct prover *prover, uint32_t node, unsigned phase)
 	uint64_t address = prover->graph->nodes[node].address;
 	bool is_polling;
 
-	if (phase == PHASE_NEW && step->is_own)
+	if (phase & (PHASE_NEW | PHASE_MAYBE_NEW) && step->is_own)
 		phase = PHASE_BEGUN;
 	is_polling = phase & PHASES_POLLING;
 	switch ((enum event)step->event) {
@@ -287,9 +289,15 @@ static unsigned next_phase(struct prover *prover, uint32_t node, unsigned phase)
 		if (is_polling)
 			fail(prover, STORES_PATH_WITHOUT, address);
 		return PHASE_NEW;
+	case EVENT_OVERWRITE:
+		if (is_polling)
+			fail(prover, STORES_PATH_WITHOUT, address);
+		return PHASE_MAYBE_NEW;
 	case EVENT_TAKEN:
-		return phase == PHASE_NEW ? PHASE_IDLE : phase;
+		return phase & (PHASE_NEW | PHASE_MAYBE_NEW) ? PHASE_IDLE : phase;
 	case EVENT_STRAY:
+		if (phase == PHASE_MAYBE_NEW)
+			return PHASE_IDLE;
 		return is_polling || phase == PHASE_NEW ? PHASE_DONE : phase;
 	case EVENT_UNKNOWN_VALUE:
 		fail(prover, STORES_UNKNOWN_VALUE, address);
