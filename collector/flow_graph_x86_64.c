@@ -191,6 +191,21 @@ static uint32_t landing_pad(const struct interpreter *in, uint64_t address)
 	return node_at(in->graph, sites[low].pad);
 }
 
+/*
+ * Large frames are made with `call __rust_probestack; sub rsp, rax`; that call preserves
+ * every register.
+ */
+static bool is_stack_probe(const struct interpreter *in, uint32_t call)
+{
+	const struct decoded *next = &in->decoded[call + 1];
+
+	return call + 1 < in->graph->count && next->insn.mnemonic == ZYDIS_MNEMONIC_SUB &&
+	       next->operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	       next->operands[0].reg.value == ZYDIS_REGISTER_RSP &&
+	       next->operands[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	       next->operands[1].reg.value == ZYDIS_REGISTER_RAX;
+}
+
 /* A call. Returns whether control goes on behind it. */
 static bool walk_call(struct interpreter *in, uint32_t node, struct values *values)
 {
@@ -208,6 +223,8 @@ static bool walk_call(struct interpreter *in, uint32_t node, struct values *valu
 			in->function->context, known ? operand_target(in, node, target) : 0,
 			through_slot,
 			argument->kind == VALUE_NUMBER ? (uint64_t)argument->number : 0);
+	if (is_stack_probe(in, node))
+		return true;
 	values_after_call(values, this->address, in->function);
 	this->leaves = what == FLOW_CALL_RESUMES_UNWIND;
 	pad = what == FLOW_CALL_RETURNS || what == FLOW_CALL_NEVER_RETURNS
@@ -289,7 +306,7 @@ static void walk_indirect(struct interpreter *in, uint32_t node, const struct va
 }
 
 /* A jump or branch. Returns whether control goes on behind it. */
-static bool walk_jump(struct interpreter *in, uint32_t node, const struct values *values,
+static bool walk_jump(struct interpreter *in, uint32_t node, struct values *values,
 		      const struct values *before)
 {
 	const struct decoded *decoded = &in->decoded[node];
@@ -314,6 +331,8 @@ static bool walk_jump(struct interpreter *in, uint32_t node, const struct values
 		if (to != FLOW_NONE)
 			flow_to(in, to, values);
 	}
+	if (way.passed && before && !in->starts[node])
+		values_passed(values, &in->decoded[node - 1], decoded);
 	return way.passed;
 }
 

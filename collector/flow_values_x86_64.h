@@ -76,4 +76,8 @@ struct way {
 struct way values_branch(const struct values *before_test, const struct decoded *test,
 			 const struct decoded *jump);
 
+/* The conditional jump behind `test` was not taken: take in what that tells of registers. */
+void values_passed(struct values *values, const struct decoded *test,
+		   const struct decoded *jump);
+
 #endif

@@ -189,7 +189,7 @@ static enum event event_of(const struct prover *prover, const struct flow_node *
 		return EVENT_TAKEN;
 	is_own = of;
 	if (!access->writes)
-		return is_own && access->reads && access->size <= 8 ? EVENT_LOAD : EVENT_NONE;
+		return is_own && access->reads && access->size == 1 ? EVENT_LOAD : EVENT_NONE;
 	store = store_of(node, byte);
 	if (access->reads || (!access->from_immediate && !access->from_register))
 		return is_own ? EVENT_UNKNOWN_VALUE : EVENT_NEW;
@@ -286,12 +286,8 @@ static unsigned next_phase(struct prover *prover, uint32_t node, unsigned phase)
 			     address);
 		return PHASE_DONE;
 	case EVENT_NEW:
-		if (is_polling)
-			fail(prover, STORES_PATH_WITHOUT, address);
 		return PHASE_NEW;
 	case EVENT_OVERWRITE:
-		if (is_polling)
-			fail(prover, STORES_PATH_WITHOUT, address);
 		return PHASE_MAYBE_NEW;
 	case EVENT_TAKEN:
 		return phase & (PHASE_NEW | PHASE_MAYBE_NEW) ? PHASE_IDLE : phase;
@@ -344,26 +340,51 @@ static bool is_ambiguous(const struct prover *prover, const struct flow_node *no
 	return false;
 }
 
+static int add_stray(struct prover *prover, const struct flow_node *node, unsigned phases)
+{
+	struct state_store store;
+	unsigned byte = 0;
+
+	if (!(phases & (PHASES_POLLING | PHASE_NEW)))
+		return 0;
+	covers(&node->access, prover->state, &byte);
+	store = store_of(node, byte);
+	store.shared = phases & ~PHASES_POLLING || is_ambiguous(prover, node) ||
+		       node->access.offset != node->access.other_offset;
+	return add_store(prover->result, node, &store);
+}
+
+static int add_reuse(struct prover *prover, const struct flow_node *node, unsigned phases)
+{
+	struct state_store store = {.address = node->address, .value = 1, .is_reuse = true};
+
+	if (!(phases & PHASES_POLLING))
+		return 0;
+	if (phases & ~PHASES_POLLING || node->access.offset != node->access.other_offset)
+		fail(prover, STORES_PATH_WITHOUT, node->address);
+	return add_store(prover->result, node, &store);
+}
+
 /*
- * LLVM merges stores of two inlined coroutines into one that belongs to neither. Such a
- * store is this one's where it is being polled.
+ * What tells the end of a poll though it stands in code of no coroutine, or of another:
+ *  - LLVM merges stores of two inlined coroutines into one that belongs to neither. Such
+ *    a store is this one's where it is being polled;
+ *  - it drops the store of a coroutine that is ready where the next thing that happens is
+ *    that something else takes its bytes.
  */
-static int find_strays(struct prover *prover)
+static int find_foreign_stores(struct prover *prover)
 {
 	for (uint32_t i = 0; i < prover->graph->count; i++) {
 		const struct flow_node *node = &prover->graph->nodes[i];
 		unsigned phases = prover->phases[i];
-		struct state_store store;
-		unsigned byte = 0;
+		int status = 0;
 
-		if (prover->steps[i].event != EVENT_STRAY ||
-		    !(phases & (PHASES_POLLING | PHASE_NEW)))
-			continue;
-		covers(&node->access, prover->state, &byte);
-		store = store_of(node, byte);
-		store.shared = phases & ~PHASES_POLLING || is_ambiguous(prover, node) ||
-			       node->access.offset != node->access.other_offset;
-		if (add_store(prover->result, node, &store))
+		if (prover->steps[i].event == EVENT_STRAY)
+			status = add_stray(prover, node, phases);
+		else if (prover->steps[i].event == EVENT_NEW ||
+			 prover->steps[i].event == EVENT_OVERWRITE)
+			status = add_reuse(prover, node, phases);
+		if (status)
 			return -1;
 	}
 	return 0;
@@ -384,7 +405,7 @@ static int prove(struct prover *prover)
 	spread(prover, 0, prover->coroutine->is_outer ? PHASE_BEGUN : PHASE_IDLE);
 	while (prover->queued)
 		visit(prover, prover->queue[--prover->queued]);
-	if (find_strays(prover))
+	if (find_foreign_stores(prover))
 		return -1;
 	if (!result->load_count) {
 		result->verdict = STORES_NO_LOAD;

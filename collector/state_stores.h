@@ -41,6 +41,8 @@ struct state_store {
 	int reg;            /* DWARF number: the state is in its low byte after.. */
 	unsigned shift;     /* ..this many bits; a state of 0 is no poll's end */
 	uint64_t bytes;     /* from a register: a bit for each state from 0 to 63; 0: any */
+	bool is_reuse;      /* it puts something else in the coroutine's bytes, which thus was
+			     * ready; value is 1 */
 	bool shared; /* it lies in code of no coroutine and may be that of a sibling in the
 		      * same bytes: the count is exact if this was never hit */
 };
