@@ -332,7 +332,7 @@ static bool walk_jump(struct interpreter *in, uint32_t node, struct values *valu
 			flow_to(in, to, values);
 	}
 	if (way.passed && before && !in->starts[node])
-		values_passed(values, &in->decoded[node - 1], decoded);
+		return values_passed(values, &in->decoded[node - 1], decoded);
 	return way.passed;
 }
 

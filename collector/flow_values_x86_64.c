@@ -616,23 +616,28 @@ struct way values_branch(const struct values *before_test, const struct decoded 
 	return way;
 }
 
-void values_passed(struct values *values, const struct decoded *test,
+bool values_passed(struct values *values, const struct decoded *test,
 		   const struct decoded *jump)
 {
 	struct value *left;
 	struct value *right;
 
-	/* A loop that touches the pages of a large frame ends with rsp at its known end. */
 	if (jump->insn.mnemonic != ZYDIS_MNEMONIC_JNZ ||
 	    test->insn.mnemonic != ZYDIS_MNEMONIC_CMP ||
 	    test->operands[0].type != ZYDIS_OPERAND_TYPE_REGISTER ||
 	    test->operands[1].type != ZYDIS_OPERAND_TYPE_REGISTER ||
 	    test->operands[0].size != 64)
-		return;
+		return true;
 	left = whole_register(values, test->operands[0].reg.value);
 	right = whole_register(values, test->operands[1].reg.value);
-	if (left && right && left->kind == VALUE_UNKNOWN)
+	if (!left || !right)
+		return true;
+	if (left->kind == VALUE_OBJECT && right->kind == VALUE_OBJECT &&
+	    is_frame(left->object) && left->object == right->object)
+		return left->number == right->number;
+	if (left->kind == VALUE_UNKNOWN)
 		*left = *right;
-	else if (left && right && right->kind == VALUE_UNKNOWN)
+	else if (right->kind == VALUE_UNKNOWN)
 		*right = *left;
+	return true;
 }

@@ -76,8 +76,12 @@ struct way {
 struct way values_branch(const struct values *before_test, const struct decoded *test,
 			 const struct decoded *jump);
 
-/* The conditional jump behind `test` was not taken: take in what that tells of registers. */
-void values_passed(struct values *values, const struct decoded *test,
+/*
+ * The conditional jump right behind `test` is not taken: take in what that tells of
+ * registers. Returns false if it is always taken. A loop that touches the pages of a large
+ * frame ends like this, with the stack pointer at an address computed before.
+ */
+bool values_passed(struct values *values, const struct decoded *test,
 		   const struct decoded *jump);
 
 #endif

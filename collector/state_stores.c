@@ -49,6 +49,7 @@ const char *stores_verdict_text(enum stores_verdict verdict)
 {
 	static const char *const texts[] = {
 		[STORES_PROVEN] = "is proven exact",
+		[STORES_NOT_POLLED] = "is not polled here",
 		[STORES_NO_STORE] = "has no store to its state",
 		[STORES_NO_LOAD] = "is polled without its state being read",
 		[STORES_PATH_WITHOUT] = "has a path without a store to its state",
@@ -390,6 +391,26 @@ static int find_foreign_stores(struct prover *prover)
 	return 0;
 }
 
+/*
+ * Can control get from the coroutine's code to other code, as it must to poll it? Of some
+ * inlined copies no more is left than the panics for those that are resumed too late.
+ */
+static bool is_left(const struct prover *prover)
+{
+	for (uint32_t i = 0; i < prover->graph->count; i++) {
+		const struct flow_node *node = &prover->graph->nodes[i];
+
+		if (!node->reached || !prover->steps[i].is_own)
+			continue;
+		if (node->leaves || node->table_count ||
+		    (node->next != FLOW_NONE && !prover->steps[node->next].is_own) ||
+		    (node->jump != FLOW_NONE && !prover->steps[node->jump].is_own) ||
+		    (node->pad != FLOW_NONE && !prover->steps[node->pad].is_own))
+			return true;
+	}
+	return false;
+}
+
 static int prove(struct prover *prover)
 {
 	struct coroutine_stores *result = prover->result;
@@ -407,14 +428,13 @@ static int prove(struct prover *prover)
 		visit(prover, prover->queue[--prover->queued]);
 	if (find_foreign_stores(prover))
 		return -1;
-	if (!result->load_count) {
-		result->verdict = STORES_NO_LOAD;
-		result->where = 0;
-	}
-	if (!result->store_count) {
-		result->verdict = STORES_NO_STORE;
-		result->where = 0;
-	}
+	if (result->verdict == STORES_UNKNOWN_PLACE || result->verdict == STORES_UNKNOWN_JUMP ||
+	    (result->store_count && result->load_count))
+		return 0;
+	result->verdict = result->store_count ? STORES_NO_LOAD : STORES_NO_STORE;
+	result->where = 0;
+	if (!result->store_count && !result->load_count && !is_left(prover))
+		result->verdict = STORES_NOT_POLLED;
 	return 0;
 }
 
@@ -458,4 +478,28 @@ void state_stores_free(struct coroutine_stores *stores)
 	free(stores->stores);
 	free(stores->loads);
 	*stores = (struct coroutine_stores){0};
+}
+
+bool stores_proven(const struct coroutine_stores *stores)
+{
+	return stores->verdict == STORES_PROVEN || stores->verdict == STORES_NOT_POLLED;
+}
+
+size_t state_stores_choose(const struct coroutine_stores *results, size_t count)
+{
+	size_t chosen = 0;
+
+	for (size_t i = 1; i < count; i++) {
+		const struct coroutine_stores *best = &results[chosen];
+
+		if (results[i].verdict == STORES_PROVEN && best->verdict == STORES_PROVEN)
+			return SIZE_MAX;
+		if (best->verdict == STORES_PROVEN)
+			continue;
+		if (results[i].verdict == STORES_PROVEN ||
+		    results[i].store_count + results[i].load_count >
+			    best->store_count + best->load_count)
+			chosen = i;
+	}
+	return chosen;
 }

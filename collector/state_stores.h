@@ -50,6 +50,7 @@ struct state_store {
 /* Whether hits are proven to be an exact count, or why not. */
 enum stores_verdict {
 	STORES_PROVEN,
+	STORES_NOT_POLLED, /* a proof as well: there are no polls to count */
 	STORES_NO_STORE,
 	STORES_NO_LOAD,
 	STORES_PATH_WITHOUT,
@@ -78,6 +79,15 @@ struct coroutine_stores {
 int state_stores_find(const struct flow_graph *graph, const struct flow_coroutine *coroutines,
 		      size_t count, struct coroutine_stores *results);
 void state_stores_free(struct coroutine_stores *stores);
+
+/*
+ * Where it is not known which of several places a coroutine lies at, each can be given as
+ * a coroutine of its own; this tells from their results[0..count) which is the right one:
+ * the one that is proven, else the one whose state is stored and read most. Returns its
+ * index, or SIZE_MAX if several are proven.
+ */
+size_t state_stores_choose(const struct coroutine_stores *results, size_t count);
+bool stores_proven(const struct coroutine_stores *stores);
 
 /* The verdict as a sentence without its subject: "has a path without a store". */
 const char *stores_verdict_text(enum stores_verdict verdict);
