@@ -69,6 +69,8 @@ struct flow_function {
 	size_t anchor_count;
 	const struct flow_hop *hops;
 	size_t hop_count;
+	const uint64_t *tables; /* see flow_find_tables */
+	size_t table_count;
 	const struct flow_call_site *call_sites; /* sorted by start, not overlapping */
 	size_t call_site_count;
 	/*
@@ -132,6 +134,15 @@ struct flow_graph {
 	bool unbounded_jump;   /* there is an indirect jump whose targets are not known */
 	uint64_t unbounded_at; /* virtual address of such a jump */
 };
+
+/*
+ * Find the jump tables that code[0..size), linked at the virtual address, uses: all the
+ * code of an image, so that where one table begins the one before it is known to end.
+ * Returns 0 and a malloc'd array of their virtual addresses in *tables, sorted (may be NULL
+ * when *count is 0), or -1 if memory ran out.
+ */
+int flow_find_tables(const uint8_t *code, size_t size, uint64_t address, uint64_t **tables,
+		     size_t *count);
 
 /*
  * Follow the function. Returns 0 and fills *graph, to be released with

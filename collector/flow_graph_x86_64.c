@@ -18,10 +18,8 @@ struct interpreter {
 	struct values **starts;  /* owned; by node; NULL: no straight line begins there */
 	uint32_t *queue;         /* owned; nodes to walk on from */
 	size_t queued;
-	bool *is_queued;   /* owned; by node */
-	uint64_t *numbers; /* owned, sorted: constant addresses that the code forms */
-	size_t number_count;
-	bool recording; /* the last round */
+	bool *is_queued; /* owned; by node */
+	bool recording;  /* the last round */
 	bool out_of_memory;
 };
 
@@ -96,14 +94,6 @@ static void flow_to(struct interpreter *in, uint32_t node, const struct values *
 		enqueue(in, node);
 }
 
-static int compare_numbers(const void *left, const void *right)
-{
-	uint64_t a = *(const uint64_t *)left;
-	uint64_t b = *(const uint64_t *)right;
-
-	return a < b ? -1 : a > b;
-}
-
 /* Decode the function into nodes. Returns -1 if that fails. */
 static int decode(struct interpreter *in)
 {
@@ -113,8 +103,7 @@ static int decode(struct interpreter *in)
 	/* No instruction is shorter than a byte. */
 	graph->nodes = calloc(function->size + 1, sizeof(*graph->nodes));
 	in->decoded = malloc((function->size + 1) * sizeof(*in->decoded));
-	in->numbers = malloc((function->size + 1) * sizeof(*in->numbers));
-	if (!graph->nodes || !in->decoded || !in->numbers)
+	if (!graph->nodes || !in->decoded)
 		return -1;
 	for (size_t i = 0; i < function->size; i += in->decoded[graph->count++].insn.length) {
 		struct decoded *decoded = &in->decoded[graph->count];
@@ -130,12 +119,7 @@ static int decode(struct interpreter *in)
 			.can_probe = x86_can_probe(decoded),
 			.access = {.object = FLOW_NO_OBJECT},
 		};
-		if (decoded->insn.mnemonic == ZYDIS_MNEMONIC_LEA &&
-		    decoded->operands[1].mem.base == ZYDIS_REGISTER_RIP)
-			in->numbers[in->number_count++] = operand_target(
-				in, (uint32_t)graph->count, &decoded->operands[1]);
 	}
-	qsort(in->numbers, in->number_count, sizeof(*in->numbers), compare_numbers);
 	return 0;
 }
 
@@ -259,11 +243,12 @@ static void walk_table(struct interpreter *in, uint32_t node, uint64_t table,
 	uint64_t end = table + MOST_ENTRIES * sizeof(int32_t);
 	uint32_t to;
 
-	for (size_t i = 0; i < in->number_count; i++) {
-		if (in->numbers[i] <= table)
+	/* The next table cannot begin inside this one. */
+	for (size_t i = 0; i < in->function->table_count; i++) {
+		if (in->function->tables[i] <= table)
 			continue;
-		if (in->numbers[i] < end)
-			end = in->numbers[i];
+		if (in->function->tables[i] < end)
+			end = in->function->tables[i];
 		break;
 	}
 	this->table = (uint32_t)in->graph->target_count;
@@ -516,7 +501,6 @@ int flow_graph_make(const struct flow_function *function, struct flow_graph *gra
 	free(in.queue);
 	free(in.is_queued);
 	free(in.decoded);
-	free(in.numbers);
 	if (status)
 		flow_graph_free(graph);
 	return status;

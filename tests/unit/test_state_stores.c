@@ -650,6 +650,58 @@ static void what_is_not_polled_needs_no_store(void **state)
 	release(&subject);
 }
 
+/* Behind this table lies one of another function. */
+LABEL(two_tables_first);
+LABEL(two_tables_second);
+ASSEMBLE(two_tables, "	movzbl 32(%rdi), %eax\n"
+		     "	lea two_tables_first(%rip), %rcx\n"
+		     "	movslq (%rcx,%rax,4), %rax\n"
+		     "	add %rcx, %rax\n"
+		     "	jmp *%rax\n"
+		     "1:	movb $1, 32(%rdi)\n"
+		     "2:	ret\n"
+		     "	.pushsection .rodata\n"
+		     "	.balign 4\n"
+		     "two_tables_first:\n"
+		     "	.long 1b - two_tables_first, 1b - two_tables_first\n"
+		     "two_tables_second:\n"
+		     "	.long 2b - two_tables_first\n"
+		     "	.popsection");
+ASSEMBLE(uses_second_table, "	lea two_tables_second(%rip), %rdx\n"
+			    "	mov %rdi, %rbx\n"
+			    "	movslq (%rdx,%rax,4), %rax\n");
+
+static void a_jump_table_ends_where_the_next_begins(void **state)
+{
+	struct subject subject = subject_of(two_tables, two_tables_end);
+	const uint64_t tables[] = {address_of(two_tables_first), address_of(two_tables_second)};
+
+	(void)state;
+	assert_int_equal(verdict_of(two_tables, two_tables_end), STORES_PATH_WITHOUT);
+	subject.function.tables = tables;
+	subject.function.table_count = 2;
+	add_coroutine(&subject, 0, OUTER_STATE, two_tables, two_tables_end);
+	examine(&subject);
+	assert_int_equal(subject.results[0].verdict, STORES_PROVEN);
+	release(&subject);
+}
+
+static void the_jump_tables_of_an_image_are_found(void **state)
+{
+	uint64_t *tables;
+	size_t count;
+
+	(void)state;
+	assert_int_equal(flow_find_tables(two_tables,
+					  (size_t)(uses_second_table_end - two_tables),
+					  address_of(two_tables), &tables, &count),
+			 0);
+	assert_int_equal(count, 2);
+	assert_int_equal(tables[0], address_of(two_tables_first));
+	assert_int_equal(tables[1], address_of(two_tables_second));
+	free(tables);
+}
+
 ASSEMBLE(no_store, "	cmpb $0, 32(%rdi)\n"
 		   "	ret");
 ASSEMBLE(no_load, "	movb $1, 32(%rdi)\n"
@@ -758,6 +810,8 @@ int main(void)
 		cmocka_unit_test(a_place_that_is_told_twice_is_doubtful),
 		cmocka_unit_test(a_place_that_fits_is_chosen),
 		cmocka_unit_test(known_values_are_used),
+		cmocka_unit_test(a_jump_table_ends_where_the_next_begins),
+		cmocka_unit_test(the_jump_tables_of_an_image_are_found),
 		cmocka_unit_test(what_is_not_polled_needs_no_store),
 		cmocka_unit_test(what_cannot_be_proven_is_told_why),
 		cmocka_unit_test(a_store_where_no_poll_began_is_told),
