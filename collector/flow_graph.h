@@ -53,7 +53,9 @@ struct flow_call_site {
 
 /* What a call does, as far as its target tells. */
 enum flow_call {
-	FLOW_CALL_RETURNS,
+	FLOW_CALL_RETURNS,         /* or unwinds */
+	FLOW_CALL_ABORTS,          /* neither returns nor unwinds */
+	FLOW_CALL_NEVER_UNWINDS,   /* it returns */
 	FLOW_CALL_NEVER_RETURNS,   /* but may unwind */
 	FLOW_CALL_RESUMES_UNWIND,  /* leaves the function: _Unwind_Resume */
 	FLOW_CALL_PANICS_FINISHED, /* `async fn` resumed after completion, or after panicking:
@@ -73,6 +75,7 @@ struct flow_function {
 	size_t table_count;
 	const struct flow_call_site *call_sites; /* sorted by start, not overlapping */
 	size_t call_site_count;
+	bool never_unwinds; /* the program aborts when it panics */
 	/*
 	 * What a call does: target is the virtual address of the code, or with through_slot
 	 * that of the word that holds it; 0: not known. argument is the first argument if
@@ -111,6 +114,7 @@ struct flow_node {
 	uint32_t table;       /* of a jump through a table: first of its targets */
 	uint32_t table_count; /* 0: no such jump */
 	bool reached;         /* from the entry */
+	bool unwinds_out;     /* a call that, if it unwinds, leaves the function */
 	bool leaves;          /* returns, jumps out or unwinds further */
 	bool can_probe;       /* the kernel can put a uprobe on it */
 	bool blind_store;     /* it writes a byte whose place is not known */

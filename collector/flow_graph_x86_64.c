@@ -200,7 +200,6 @@ static bool walk_call(struct interpreter *in, uint32_t node, struct values *valu
 	bool known = through_slot || target->type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
 	struct flow_node *this = &in->graph->nodes[node];
 	enum flow_call what = FLOW_CALL_RETURNS;
-	uint32_t pad;
 
 	if (in->function->call)
 		what = in->function->call(
@@ -211,13 +210,13 @@ static bool walk_call(struct interpreter *in, uint32_t node, struct values *valu
 		return true;
 	values_after_call(values, this->address, in->function);
 	this->leaves = what == FLOW_CALL_RESUMES_UNWIND;
-	pad = what == FLOW_CALL_RETURNS || what == FLOW_CALL_NEVER_RETURNS
-		      ? landing_pad(in, this->address)
-		      : FLOW_NONE;
-	this->pad = pad;
-	if (pad != FLOW_NONE)
-		flow_to(in, pad, values);
-	return what == FLOW_CALL_RETURNS;
+	if (what == FLOW_CALL_RETURNS || what == FLOW_CALL_NEVER_RETURNS) {
+		this->pad = landing_pad(in, this->address);
+		this->unwinds_out = this->pad == FLOW_NONE && !in->function->never_unwinds;
+	}
+	if (this->pad != FLOW_NONE)
+		flow_to(in, this->pad, values);
+	return what == FLOW_CALL_RETURNS || what == FLOW_CALL_NEVER_UNWINDS;
 }
 
 static bool add_target(struct interpreter *in, uint32_t target)
@@ -479,7 +478,7 @@ static int interpret(struct interpreter *in)
 
 		this->next = this->jump = this->pad = FLOW_NONE;
 		this->table_count = 0;
-		this->leaves = false;
+		this->leaves = this->unwinds_out = false;
 	}
 	in->recording = true;
 	for (uint32_t node = 0; node < in->graph->count && !in->out_of_memory; node++)

@@ -302,11 +302,9 @@ static struct value sum(const struct value *left, const struct value *right, int
 	struct value value = *left;
 
 	/* `add table, entry`, in either order */
-	if (sign > 0 && left->kind == VALUE_TABLE_ENTRY && right->kind == VALUE_NUMBER &&
-	    left->number == right->number)
-		value = (struct value){.kind = VALUE_TABLE_TARGET, .number = left->number};
-	else if (sign > 0 && left->kind == VALUE_NUMBER && right->kind == VALUE_TABLE_ENTRY &&
-		 left->number == right->number)
+	if (sign > 0 && left->number == right->number &&
+	    ((left->kind == VALUE_TABLE_ENTRY && right->kind == VALUE_NUMBER) ||
+	     (left->kind == VALUE_NUMBER && right->kind == VALUE_TABLE_ENTRY)))
 		value = (struct value){.kind = VALUE_TABLE_TARGET, .number = left->number};
 	else if ((left->kind == VALUE_OBJECT || left->kind == VALUE_NUMBER) &&
 		 right->kind == VALUE_NUMBER)

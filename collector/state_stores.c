@@ -72,6 +72,7 @@ struct byte_names {
 		int64_t offset;
 	} names[32];
 	size_t count;
+	bool in_frame; /* of the function: it dies with that */
 	bool doubtful; /* two names in one object, or too many */
 };
 
@@ -87,6 +88,7 @@ static void add_name(struct byte_names *byte, int object, int64_t offset)
 		byte->doubtful = true;
 		return;
 	}
+	byte->in_frame |= object == FLOW_FRAME || object == FLOW_ALIGNED_FRAME;
 	byte->names[byte->count].object = object;
 	byte->names[byte->count++].offset = offset;
 }
@@ -320,7 +322,12 @@ static void visit(struct prover *prover, uint32_t index)
 	for (unsigned i = 0; i < PHASES; i++)
 		if (prover->phases[index] >> i & 1)
 			after |= next_phase(prover, index, 1U << i);
-	if (node->leaves && after & PHASES_POLLING)
+	/*
+	 * A coroutine that is unwound through stores that it panicked, and has a landing pad
+	 * for it; but to bytes that die with the frame, LLVM drops the store.
+	 */
+	if (after & PHASES_POLLING &&
+	    (node->leaves || (node->unwinds_out && prover->state->in_frame)))
 		fail(prover, STORES_PATH_WITHOUT, node->address);
 	spread(prover, node->next, after);
 	spread(prover, node->jump, after);
