@@ -37,10 +37,11 @@ struct prover {
 	struct byte_names *states; /* owned; by coroutine */
 	size_t count;
 	const struct flow_coroutine *coroutine; /* whose turn it is */
-	const struct byte_names *state;         /* its state's */
-	struct step *steps;                     /* owned; by node: of this coroutine */
-	uint8_t *phases;                        /* owned; by node: those possible before it */
-	uint32_t *queue;                        /* owned */
+	bool *is_mate; /* owned; by coroutine: of the same type in the same bytes */
+	const struct byte_names *state; /* its state's */
+	struct step *steps;             /* owned; by node: of this coroutine */
+	uint8_t *phases;                /* owned; by node: those possible before it */
+	uint32_t *queue;                /* owned */
 	size_t queued;
 	struct coroutine_stores *result;
 };
@@ -141,6 +142,32 @@ static bool covers(const struct flow_access *access, const struct byte_names *st
 	return false;
 }
 
+/* Does the instruction belong to the coroutine, or another copy of it in its bytes? */
+static bool is_own_code(const struct prover *prover, uint64_t address)
+{
+	for (size_t i = 0; i < prover->count; i++)
+		if (prover->is_mate[i] && contains(&prover->coroutines[i], address))
+			return true;
+	return false;
+}
+
+static bool share_a_name(const struct byte_names *a, const struct byte_names *b)
+{
+	for (size_t i = 0; i < a->count; i++)
+		for (size_t j = 0; j < b->count; j++)
+			if (a->names[i].object == b->names[j].object &&
+			    a->names[i].offset == b->names[j].offset)
+				return true;
+	return false;
+}
+
+static void find_mates(struct prover *prover)
+{
+	for (size_t i = 0; i < prover->count; i++)
+		prover->is_mate[i] = prover->coroutines[i].type == prover->coroutine->type &&
+				     share_a_name(&prover->states[i], prover->state);
+}
+
 /* The coroutine whose code the access is in, of those whose state it covers, or NULL. */
 static const struct flow_coroutine *owner(const struct prover *prover,
 					  const struct flow_node *node)
@@ -188,7 +215,7 @@ static enum event event_of(const struct prover *prover, const struct flow_node *
 	if (!covers(access, prover->state, &byte))
 		return EVENT_NONE;
 	of = owner(prover, node);
-	if (of && of != prover->coroutine)
+	if (of && !prover->is_mate[of - prover->coroutines])
 		return EVENT_TAKEN;
 	is_own = of;
 	if (!access->writes)
@@ -243,8 +270,11 @@ static int find_steps(struct prover *prover)
 		*step = (struct step){EVENT_NONE, false};
 		if (!node->reached)
 			continue;
-		step->is_own = contains(prover->coroutine, node->address);
+		step->is_own = is_own_code(prover, node->address);
 		step->event = (uint8_t)event_of(prover, node);
+		if ((step->event == EVENT_LOAD || step->event == EVENT_STORE) &&
+		    contains(prover->coroutine, node->address))
+			prover->result->own_count++;
 		if (step->event == EVENT_LOAD && add_load(prover->result, node->address))
 			return -1;
 		if (step->event != EVENT_STORE)
@@ -342,8 +372,7 @@ static bool is_ambiguous(const struct prover *prover, const struct flow_node *no
 	unsigned byte;
 
 	for (size_t i = 0; i < prover->count; i++)
-		if (&prover->coroutines[i] != prover->coroutine &&
-		    covers(&node->access, &prover->states[i], &byte))
+		if (!prover->is_mate[i] && covers(&node->access, &prover->states[i], &byte))
 			return true;
 	return false;
 }
@@ -422,6 +451,7 @@ static int prove(struct prover *prover)
 {
 	struct coroutine_stores *result = prover->result;
 
+	find_mates(prover);
 	if (find_steps(prover))
 		return -1;
 	if (prover->state->doubtful)
@@ -453,12 +483,16 @@ int state_stores_find(const struct flow_graph *graph, const struct flow_coroutin
 		.coroutines = coroutines,
 		.count = count,
 		.states = malloc((count + 1) * sizeof(*prover.states)),
+		.is_mate = malloc((count + 1) * sizeof(*prover.is_mate)),
 		.steps = malloc(graph->count * sizeof(*prover.steps)),
 		.phases = malloc(graph->count),
 		/* A node is queued once for each phase that is new to it. */
 		.queue = malloc(graph->count * PHASES * sizeof(*prover.queue)),
 	};
-	int status = prover.states && prover.steps && prover.phases && prover.queue ? 0 : -1;
+	int status =
+		prover.states && prover.is_mate && prover.steps && prover.phases && prover.queue
+			? 0
+			: -1;
 
 	for (size_t i = 0; i < count; i++) {
 		results[i] = (struct coroutine_stores){0};
@@ -472,6 +506,7 @@ int state_stores_find(const struct flow_graph *graph, const struct flow_coroutin
 		status = prove(&prover);
 	}
 	free(prover.states);
+	free(prover.is_mate);
 	free(prover.steps);
 	free(prover.phases);
 	free(prover.queue);
@@ -494,19 +529,17 @@ bool stores_proven(const struct coroutine_stores *stores)
 
 size_t state_stores_choose(const struct coroutine_stores *results, size_t count)
 {
-	size_t chosen = 0;
+	size_t proven = SIZE_MAX;
+	size_t most = 0;
 
-	for (size_t i = 1; i < count; i++) {
-		const struct coroutine_stores *best = &results[chosen];
-
-		if (results[i].verdict == STORES_PROVEN && best->verdict == STORES_PROVEN)
-			return SIZE_MAX;
-		if (best->verdict == STORES_PROVEN)
+	for (size_t i = 0; i < count; i++) {
+		if (results[i].own_count > results[most].own_count)
+			most = i;
+		if (results[i].verdict != STORES_PROVEN || !results[i].own_count)
 			continue;
-		if (results[i].verdict == STORES_PROVEN ||
-		    results[i].store_count + results[i].load_count >
-			    best->store_count + best->load_count)
-			chosen = i;
+		if (proven != SIZE_MAX)
+			return SIZE_MAX;
+		proven = i;
 	}
-	return chosen;
+	return proven != SIZE_MAX ? proven : most;
 }

@@ -22,8 +22,13 @@ struct code_range {
 	uint64_t end;
 };
 
-/* One coroutine, as it is polled in one function: itself, or inlined once. */
+/*
+ * One coroutine, as it is polled in one function: itself, or inlined once. Copies of one
+ * type that lie in the same bytes are one to the proof, as LLVM merges their code: each
+ * is then found to have the stores of all, to be counted once.
+ */
 struct flow_coroutine {
+	unsigned type;        /* a number for what is polled: the same for all its copies */
 	int object;           /* that it lies in; see flow_anchor */
 	int64_t state_offset; /* bytes from the object's start to its state */
 	const struct code_range
@@ -67,6 +72,7 @@ struct coroutine_stores {
 	size_t store_count;
 	uint64_t *loads; /* owned: virtual addresses of what reads the state to dispatch */
 	size_t load_count;
+	size_t own_count; /* of stores and loads, those in the code of just this copy */
 	enum stores_verdict verdict;
 	uint64_t where; /* virtual address at which the proof fails, or 0 */
 };
@@ -80,16 +86,18 @@ int state_stores_find(const struct flow_graph *graph, const struct flow_coroutin
 		      size_t count, struct coroutine_stores *results);
 void state_stores_free(struct coroutine_stores *stores);
 
+/* The verdict as a sentence without its subject: "has a path without a store". */
+const char *stores_verdict_text(enum stores_verdict verdict);
+
+/* Are its hits an exact count of the polls? */
+bool stores_proven(const struct coroutine_stores *stores);
+
 /*
  * Where it is not known which of several places a coroutine lies at, each can be given as
  * a coroutine of its own; this tells from their results[0..count) which is the right one:
- * the one that is proven, else the one whose state is stored and read most. Returns its
- * index, or SIZE_MAX if several are proven.
+ * the one that is proven and touched by its own code, else the one touched most. Returns
+ * its index, or SIZE_MAX if that fits several.
  */
 size_t state_stores_choose(const struct coroutine_stores *results, size_t count);
-bool stores_proven(const struct coroutine_stores *stores);
-
-/* The verdict as a sentence without its subject: "has a path without a store". */
-const char *stores_verdict_text(enum stores_verdict verdict);
 
 #endif

@@ -472,6 +472,7 @@ static void a_place_that_fits_is_chosen(void **state)
 	examine(&subject);
 	assert_int_equal(state_stores_choose(subject.results, 2), 1);
 	subject.results[0].verdict = STORES_PROVEN;
+	subject.results[0].own_count = 1;
 	assert_true(state_stores_choose(subject.results, 2) == SIZE_MAX);
 	release(&subject);
 }
