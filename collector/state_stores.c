@@ -1,6 +1,7 @@
 #include "state_stores.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* What an instruction does to the state of one coroutine. */
 enum event {
@@ -37,6 +38,7 @@ struct prover {
 	struct byte_names *states; /* owned; by coroutine */
 	size_t count;
 	const struct flow_coroutine *coroutine; /* whose turn it is */
+	bool *chosen;  /* owned; by coroutine: no other place was chosen for it */
 	bool *is_mate; /* owned; by coroutine: of the same type in the same bytes */
 	const struct byte_names *state; /* its state's */
 	struct step *steps;             /* owned; by node: of this coroutine */
@@ -161,11 +163,17 @@ static bool share_a_name(const struct byte_names *a, const struct byte_names *b)
 	return false;
 }
 
-static void find_mates(struct prover *prover)
+/* In the first round, in which places are chosen, each copy stands for itself. */
+static void find_mates(struct prover *prover, bool alone)
 {
-	for (size_t i = 0; i < prover->count; i++)
-		prover->is_mate[i] = prover->coroutines[i].type == prover->coroutine->type &&
-				     share_a_name(&prover->states[i], prover->state);
+	for (size_t i = 0; i < prover->count; i++) {
+		const struct flow_coroutine *other = &prover->coroutines[i];
+
+		prover->is_mate[i] = other == prover->coroutine ||
+				     (!alone && prover->chosen[i] &&
+				      other->type == prover->coroutine->type &&
+				      share_a_name(&prover->states[i], prover->state));
+	}
 }
 
 /* The coroutine whose code the access is in, of those whose state it covers, or NULL. */
@@ -178,7 +186,7 @@ static const struct flow_coroutine *owner(const struct prover *prover,
 	for (size_t i = 0; i < prover->count; i++) {
 		const struct flow_coroutine *candidate = &prover->coroutines[i];
 
-		if (contains(candidate, node->address) &&
+		if (prover->chosen[i] && contains(candidate, node->address) &&
 		    (!deepest || candidate->depth > deepest->depth) &&
 		    covers(&node->access, &prover->states[i], &byte))
 			deepest = candidate;
@@ -272,9 +280,6 @@ static int find_steps(struct prover *prover)
 			continue;
 		step->is_own = is_own_code(prover, node->address);
 		step->event = (uint8_t)event_of(prover, node);
-		if ((step->event == EVENT_LOAD || step->event == EVENT_STORE) &&
-		    contains(prover->coroutine, node->address))
-			prover->result->own_count++;
 		if (step->event == EVENT_LOAD && add_load(prover->result, node->address))
 			return -1;
 		if (step->event != EVENT_STORE)
@@ -372,7 +377,8 @@ static bool is_ambiguous(const struct prover *prover, const struct flow_node *no
 	unsigned byte;
 
 	for (size_t i = 0; i < prover->count; i++)
-		if (!prover->is_mate[i] && covers(&node->access, &prover->states[i], &byte))
+		if (prover->chosen[i] && !prover->is_mate[i] &&
+		    covers(&node->access, &prover->states[i], &byte))
 			return true;
 	return false;
 }
@@ -447,11 +453,11 @@ static bool is_left(const struct prover *prover)
 	return false;
 }
 
-static int prove(struct prover *prover)
+static int prove(struct prover *prover, bool alone)
 {
 	struct coroutine_stores *result = prover->result;
 
-	find_mates(prover);
+	find_mates(prover, alone);
 	if (find_steps(prover))
 		return -1;
 	if (prover->state->doubtful)
@@ -475,6 +481,85 @@ static int prove(struct prover *prover)
 	return 0;
 }
 
+/* How well does a place fit its copy? 0: no code of the copy touches it. */
+static unsigned fitness(const struct coroutine_stores *stores)
+{
+	if (stores->verdict == STORES_PROVEN)
+		return 3;
+	if (stores->load_count)
+		return 2;
+	return stores->store_count ? 1 : 0;
+}
+
+/*
+ * Choose among the places where the copy that coroutine `first` is the first of may lie,
+ * by what was found of each alone. None is chosen if several fit as well.
+ */
+static void choose(struct prover *prover, size_t first, const struct coroutine_stores *results)
+{
+	unsigned copy = prover->coroutines[first].copy;
+	size_t best = first;
+	bool tie = false;
+
+	for (size_t i = first; i < prover->count; i++) {
+		if (prover->coroutines[i].copy != copy)
+			continue;
+		prover->chosen[i] = false;
+		if (i == first)
+			continue;
+		if (fitness(&results[i]) > fitness(&results[best])) {
+			best = i;
+			tie = false;
+		} else if (fitness(&results[i]) == fitness(&results[best])) {
+			tie = fitness(&results[i]);
+		}
+	}
+	prover->chosen[best] = !tie;
+}
+
+static int prove_all(struct prover *prover, struct coroutine_stores *results, bool alone)
+{
+	for (size_t i = 0; i < prover->count; i++) {
+		results[i] = (struct coroutine_stores){
+			.chosen = prover->chosen[i],
+			.verdict = prover->chosen[i] ? STORES_PROVEN : STORES_UNKNOWN_PLACE,
+		};
+		prover->coroutine = &prover->coroutines[i];
+		prover->state = &prover->states[i];
+		prover->result = &results[i];
+		if (prover->chosen[i] && prove(prover, alone))
+			return -1;
+	}
+	return 0;
+}
+
+static void free_all(struct coroutine_stores *results, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		state_stores_free(&results[i]);
+}
+
+/* Two rounds: choose among the places that are possible, then try the proof. */
+static int choose_and_prove(struct prover *prover, struct coroutine_stores *results)
+{
+	for (size_t i = 0; i < prover->count; i++) {
+		name_state(prover->graph, &prover->coroutines[i], &prover->states[i]);
+		prover->chosen[i] = true;
+	}
+	if (prove_all(prover, results, true))
+		return -1;
+	for (size_t i = 0; i < prover->count; i++) {
+		bool is_first = true;
+
+		for (size_t j = 0; j < i; j++)
+			is_first &= prover->coroutines[j].copy != prover->coroutines[i].copy;
+		if (is_first)
+			choose(prover, i, results);
+	}
+	free_all(results, prover->count);
+	return prove_all(prover, results, false);
+}
+
 int state_stores_find(const struct flow_graph *graph, const struct flow_coroutine *coroutines,
 		      size_t count, struct coroutine_stores *results)
 {
@@ -483,35 +568,27 @@ int state_stores_find(const struct flow_graph *graph, const struct flow_coroutin
 		.coroutines = coroutines,
 		.count = count,
 		.states = malloc((count + 1) * sizeof(*prover.states)),
+		.chosen = malloc((count + 1) * sizeof(*prover.chosen)),
 		.is_mate = malloc((count + 1) * sizeof(*prover.is_mate)),
 		.steps = malloc(graph->count * sizeof(*prover.steps)),
 		.phases = malloc(graph->count),
 		/* A node is queued once for each phase that is new to it. */
 		.queue = malloc(graph->count * PHASES * sizeof(*prover.queue)),
 	};
-	int status =
-		prover.states && prover.is_mate && prover.steps && prover.phases && prover.queue
-			? 0
-			: -1;
+	int status = -1;
 
-	for (size_t i = 0; i < count; i++) {
-		results[i] = (struct coroutine_stores){0};
-		if (!status)
-			name_state(graph, &coroutines[i], &prover.states[i]);
-	}
-	for (size_t i = 0; i < count && !status; i++) {
-		prover.coroutine = &coroutines[i];
-		prover.state = &prover.states[i];
-		prover.result = &results[i];
-		status = prove(&prover);
-	}
+	memset(results, 0, count * sizeof(*results));
+	if (prover.states && prover.chosen && prover.is_mate && prover.steps && prover.phases &&
+	    prover.queue)
+		status = choose_and_prove(&prover, results);
 	free(prover.states);
+	free(prover.chosen);
 	free(prover.is_mate);
 	free(prover.steps);
 	free(prover.phases);
 	free(prover.queue);
-	for (size_t i = 0; i < count && status; i++)
-		state_stores_free(&results[i]);
+	if (status)
+		free_all(results, count);
 	return status;
 }
 
@@ -525,21 +602,4 @@ void state_stores_free(struct coroutine_stores *stores)
 bool stores_proven(const struct coroutine_stores *stores)
 {
 	return stores->verdict == STORES_PROVEN || stores->verdict == STORES_NOT_POLLED;
-}
-
-size_t state_stores_choose(const struct coroutine_stores *results, size_t count)
-{
-	size_t proven = SIZE_MAX;
-	size_t most = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		if (results[i].own_count > results[most].own_count)
-			most = i;
-		if (results[i].verdict != STORES_PROVEN || !results[i].own_count)
-			continue;
-		if (proven != SIZE_MAX)
-			return SIZE_MAX;
-		proven = i;
-	}
-	return proven != SIZE_MAX ? proven : most;
 }

@@ -28,11 +28,12 @@ struct code_range {
  * is then found to have the stores of all, to be counted once.
  */
 struct flow_coroutine {
+	unsigned copy;        /* a number for this copy; given twice, these are places where it
+			       * may lie, one of which is chosen */
 	unsigned type;        /* a number for what is polled: the same for all its copies */
 	int object;           /* that it lies in; see flow_anchor */
 	int64_t state_offset; /* bytes from the object's start to its state */
-	const struct code_range
-		*ranges; /* code of this instance, children included; borrowed */
+	const struct code_range *ranges; /* its code, children included; borrowed */
 	size_t range_count;
 	unsigned depth; /* how many coroutines this instance is inlined in */
 	bool is_outer;  /* calling the function polls it */
@@ -63,7 +64,7 @@ enum stores_verdict {
 	STORES_WITHOUT_BEGIN,
 	STORES_UNKNOWN_VALUE,
 	STORES_UNKNOWN_JUMP,
-	STORES_UNKNOWN_PLACE,
+	STORES_UNKNOWN_PLACE, /* also of those not chosen */
 	STORES_NO_PROBE,
 };
 
@@ -72,7 +73,7 @@ struct coroutine_stores {
 	size_t store_count;
 	uint64_t *loads; /* owned: virtual addresses of what reads the state to dispatch */
 	size_t load_count;
-	size_t own_count; /* of stores and loads, those in the code of just this copy */
+	bool chosen; /* of the places where the copy may lie, it lies here */
 	enum stores_verdict verdict;
 	uint64_t where; /* virtual address at which the proof fails, or 0 */
 };
@@ -91,13 +92,5 @@ const char *stores_verdict_text(enum stores_verdict verdict);
 
 /* Are its hits an exact count of the polls? */
 bool stores_proven(const struct coroutine_stores *stores);
-
-/*
- * Where it is not known which of several places a coroutine lies at, each can be given as
- * a coroutine of its own; this tells from their results[0..count) which is the right one:
- * the one that is proven and touched by its own code, else the one touched most. Returns
- * its index, or SIZE_MAX if that fits several.
- */
-size_t state_stores_choose(const struct coroutine_stores *results, size_t count);
 
 #endif

@@ -102,6 +102,7 @@ static inline void add_coroutine(struct subject *subject, int object, int64_t st
 	subject->ranges[subject->count] =
 		(struct code_range){address_of(start), address_of(end)};
 	subject->coroutines[subject->count] = (struct flow_coroutine){
+		.copy = (unsigned)subject->count,
 		.type = (unsigned)subject->count,
 		.object = object,
 		.state_offset = state,

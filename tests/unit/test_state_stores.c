@@ -461,7 +461,7 @@ static void a_place_that_is_told_twice_is_doubtful(void **state)
 	release(&subject);
 }
 
-static void a_place_that_fits_is_chosen(void **state)
+static void the_place_that_fits_is_chosen(void **state)
 {
 	struct subject subject = subject_of(inlined, inlined_end);
 
@@ -469,11 +469,66 @@ static void a_place_that_fits_is_chosen(void **state)
 	add_coroutine(&subject, 0, INNER_STATE + 16, inlined_child, inlined_child_end);
 	add_coroutine(&subject, 0, INNER_STATE, inlined_child, inlined_child_end);
 	subject.coroutines[0].is_outer = false;
+	subject.coroutines[1].copy = subject.coroutines[0].copy;
 	examine(&subject);
-	assert_int_equal(state_stores_choose(subject.results, 2), 1);
-	subject.results[0].verdict = STORES_PROVEN;
-	subject.results[0].own_count = 1;
-	assert_true(state_stores_choose(subject.results, 2) == SIZE_MAX);
+	assert_false(subject.results[0].chosen);
+	assert_int_equal(subject.results[0].verdict, STORES_UNKNOWN_PLACE);
+	assert_true(subject.results[1].chosen);
+	assert_int_equal(subject.results[1].verdict, STORES_PROVEN);
+	release(&subject);
+}
+
+/* One that might as well lie at its own place or that of another is at neither. */
+static void of_places_that_fit_none_is_chosen(void **state)
+{
+	struct subject subject = subject_of(inlined, inlined_end);
+
+	(void)state;
+	add_coroutine(&subject, 0, OUTER_STATE, inlined, inlined_end);
+	add_coroutine(&subject, 0, INNER_STATE, inlined, inlined_end);
+	subject.coroutines[1].copy = subject.coroutines[0].copy;
+	subject.coroutines[0].depth = subject.coroutines[1].depth;
+	subject.coroutines[0].is_outer = true;
+	examine(&subject);
+	assert_false(subject.results[0].chosen);
+	assert_false(subject.results[1].chosen);
+	release(&subject);
+}
+
+/* LLVM merges the panics of two copies of one type and says it is the code of one. */
+LABEL(copies_first);
+LABEL(copies_second);
+LABEL(copies_rest);
+ASSEMBLE(copies, "	test %rsi, %rsi\n"
+		 "	jne copies_second\n"
+		 "copies_first:\n"
+		 "	cmpb $0, 80(%rdi)\n"
+		 "	je 1f\n"
+		 "	movb $3, 80(%rdi)\n"
+		 "	ret\n"
+		 "copies_second:\n"
+		 "	cmpb $0, 80(%rdi)\n"
+		 "	je 1f\n"
+		 "	movb $4, 80(%rdi)\n"
+		 "	ret\n"
+		 "1:	movb $1, 80(%rdi)\n"
+		 "	ret\n"
+		 "copies_rest:\n"
+		 "	ret");
+
+static void copies_of_one_type_in_the_same_bytes_are_one(void **state)
+{
+	struct subject subject = subject_of(copies, copies_end);
+
+	(void)state;
+	add_coroutine(&subject, 0, INNER_STATE, copies_first, copies_second);
+	add_coroutine(&subject, 0, INNER_STATE, copies_second, copies_rest);
+	subject.coroutines[0].is_outer = false;
+	subject.coroutines[1].type = subject.coroutines[0].type;
+	examine(&subject);
+	assert_int_equal(subject.results[0].store_count, 3);
+	assert_int_equal(subject.results[1].store_count, 3);
+	every_store_matters(&subject);
 	release(&subject);
 }
 
@@ -520,7 +575,9 @@ int main(void)
 		cmocka_unit_test(a_future_in_the_frame_is_found),
 		cmocka_unit_test(a_future_in_the_frame_may_be_unwound_without_a_store),
 		cmocka_unit_test(a_place_that_is_told_twice_is_doubtful),
-		cmocka_unit_test(a_place_that_fits_is_chosen),
+		cmocka_unit_test(the_place_that_fits_is_chosen),
+		cmocka_unit_test(of_places_that_fit_none_is_chosen),
+		cmocka_unit_test(copies_of_one_type_in_the_same_bytes_are_one),
 		cmocka_unit_test(known_values_are_used),
 	};
 
