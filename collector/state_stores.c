@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* States that rustc gives every coroutine. */
+enum { STATE_READY = 1, STATE_PANICKED = 2 };
+
 /* What an instruction does to the state of one coroutine. */
 enum event {
 	EVENT_NONE,
@@ -222,6 +225,13 @@ static enum event event_of(const struct prover *prover, const struct flow_node *
 
 	if (!covers(access, prover->state, &byte))
 		return EVENT_NONE;
+	/*
+	 * Merged landing pads: one store, through either of two pointers, in what counts as
+	 * the code of one of the coroutines that come here.
+	 */
+	if (access->offset != access->other_offset && access->writes &&
+	    access->from_immediate && store_of(node, byte).value == STATE_PANICKED)
+		return EVENT_STRAY;
 	of = owner(prover, node);
 	if (of && !prover->is_mate[of - prover->coroutines])
 		return EVENT_TAKEN;
@@ -399,7 +409,8 @@ static int add_stray(struct prover *prover, const struct flow_node *node, unsign
 
 static int add_reuse(struct prover *prover, const struct flow_node *node, unsigned phases)
 {
-	struct state_store store = {.address = node->address, .value = 1, .is_reuse = true};
+	struct state_store store = {
+		.address = node->address, .value = STATE_READY, .is_reuse = true};
 
 	if (!(phases & PHASES_POLLING))
 		return 0;
