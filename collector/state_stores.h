@@ -9,7 +9,9 @@
  * entry, if the function is the coroutine's own; where the state is read; or in the
  * coroutine's code behind a store that makes it new) meets exactly one such store before
  * the function is left or the next poll begins; and no such store is met otherwise.
- * Hence, if any of the stores were not known, the proof would fail.
+ * Hence, if one of the stores were not known, the proof would fail; except where the
+ * coroutine's bytes are then taken by something else, which ends the poll as well (LLVM
+ * drops such a last store).
  */
 #ifndef STATE_STORES_H
 #define STATE_STORES_H
