@@ -42,7 +42,9 @@ struct prover {
 	size_t count;
 	const struct flow_coroutine *coroutine; /* whose turn it is */
 	bool *chosen;  /* owned; by coroutine: no other place was chosen for it */
-	bool *is_mate; /* owned; by coroutine: of the same type in the same bytes */
+	bool *is_mate; /* owned; by coroutine: another copy, of the same type in the same bytes
+			*/
+	bool has_mates;
 	const struct byte_names *state; /* its state's */
 	struct step *steps;             /* owned; by node: of this coroutine */
 	uint8_t *phases;                /* owned; by node: those possible before it */
@@ -147,15 +149,6 @@ static bool covers(const struct flow_access *access, const struct byte_names *st
 	return false;
 }
 
-/* Does the instruction belong to the coroutine, or another copy of it in its bytes? */
-static bool is_own_code(const struct prover *prover, uint64_t address)
-{
-	for (size_t i = 0; i < prover->count; i++)
-		if (prover->is_mate[i] && contains(&prover->coroutines[i], address))
-			return true;
-	return false;
-}
-
 static bool share_a_name(const struct byte_names *a, const struct byte_names *b)
 {
 	for (size_t i = 0; i < a->count; i++)
@@ -169,13 +162,15 @@ static bool share_a_name(const struct byte_names *a, const struct byte_names *b)
 /* In the first round, in which places are chosen, each copy stands for itself. */
 static void find_mates(struct prover *prover, bool alone)
 {
+	prover->has_mates = false;
 	for (size_t i = 0; i < prover->count; i++) {
 		const struct flow_coroutine *other = &prover->coroutines[i];
 
-		prover->is_mate[i] = other == prover->coroutine ||
-				     (!alone && prover->chosen[i] &&
-				      other->type == prover->coroutine->type &&
-				      share_a_name(&prover->states[i], prover->state));
+		prover->is_mate[i] = !alone && other != prover->coroutine &&
+				     prover->chosen[i] &&
+				     other->type == prover->coroutine->type &&
+				     share_a_name(&prover->states[i], prover->state);
+		prover->has_mates |= prover->is_mate[i];
 	}
 }
 
@@ -221,19 +216,25 @@ static enum event event_of(const struct prover *prover, const struct flow_node *
 	const struct flow_coroutine *of;
 	struct state_store store;
 	unsigned byte;
+	bool is_panic;
 	bool is_own;
 
 	if (!covers(access, prover->state, &byte))
 		return EVENT_NONE;
-	/*
-	 * Merged landing pads: one store, through either of two pointers, in what counts as
-	 * the code of one of the coroutines that come here.
-	 */
-	if (access->offset != access->other_offset && access->writes &&
-	    access->from_immediate && store_of(node, byte).value == STATE_PANICKED)
-		return EVENT_STRAY;
 	of = owner(prover, node);
-	if (of && !prover->is_mate[of - prover->coroutines])
+	is_panic = access->writes && access->from_immediate &&
+		   store_of(node, byte).value == STATE_PANICKED;
+	/*
+	 * Landing pads are merged into one that counts as the code of one of those that
+	 * come there: copies of one coroutine, or, if the store is through either of two
+	 * pointers, any.
+	 */
+	if (is_panic &&
+	    (access->offset != access->other_offset ||
+	     (of && (of == prover->coroutine ? prover->has_mates
+					     : prover->is_mate[of - prover->coroutines]))))
+		return EVENT_STRAY;
+	if (of && of != prover->coroutine)
 		return EVENT_TAKEN;
 	is_own = of;
 	if (!access->writes)
@@ -288,7 +289,7 @@ static int find_steps(struct prover *prover)
 		*step = (struct step){EVENT_NONE, false};
 		if (!node->reached)
 			continue;
-		step->is_own = is_own_code(prover, node->address);
+		step->is_own = contains(prover->coroutine, node->address);
 		step->event = (uint8_t)event_of(prover, node);
 		if (step->event == EVENT_LOAD && add_load(prover->result, node->address))
 			return -1;
@@ -387,8 +388,8 @@ static bool is_ambiguous(const struct prover *prover, const struct flow_node *no
 	unsigned byte;
 
 	for (size_t i = 0; i < prover->count; i++)
-		if (prover->chosen[i] && !prover->is_mate[i] &&
-		    covers(&node->access, &prover->states[i], &byte))
+		if (prover->chosen[i] && &prover->coroutines[i] != prover->coroutine &&
+		    !prover->is_mate[i] && covers(&node->access, &prover->states[i], &byte))
 			return true;
 	return false;
 }

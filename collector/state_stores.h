@@ -26,8 +26,8 @@ struct code_range {
 
 /*
  * One coroutine, as it is polled in one function: itself, or inlined once. Copies of one
- * type that lie in the same bytes are one to the proof, as LLVM merges their code: each
- * is then found to have the stores of all, to be counted once.
+ * type may lie in the same bytes; LLVM merges the stores of their panics, which then are
+ * stores of each: count a type's hits by address.
  */
 struct flow_coroutine {
 	unsigned copy;        /* a number for this copy; given twice, these are places where it

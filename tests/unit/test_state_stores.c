@@ -498,6 +498,7 @@ static void of_places_that_fit_none_is_chosen(void **state)
 /* LLVM merges the panics of two copies of one type and says it is the code of one. */
 LABEL(copies_first);
 LABEL(copies_second);
+LABEL(copies_panicked);
 LABEL(copies_rest);
 ASSEMBLE(copies, "	test %rsi, %rsi\n"
 		 "	jne copies_second\n"
@@ -511,12 +512,14 @@ ASSEMBLE(copies, "	test %rsi, %rsi\n"
 		 "	je 1f\n"
 		 "	movb $4, 80(%rdi)\n"
 		 "	ret\n"
-		 "1:	movb $1, 80(%rdi)\n"
+		 "1:\n"
+		 "copies_panicked:\n"
+		 "	movb $2, 80(%rdi)\n"
 		 "	ret\n"
 		 "copies_rest:\n"
 		 "	ret");
 
-static void copies_of_one_type_in_the_same_bytes_are_one(void **state)
+static void copies_of_one_type_share_their_panics(void **state)
 {
 	struct subject subject = subject_of(copies, copies_end);
 
@@ -526,9 +529,42 @@ static void copies_of_one_type_in_the_same_bytes_are_one(void **state)
 	subject.coroutines[0].is_outer = false;
 	subject.coroutines[1].type = subject.coroutines[0].type;
 	examine(&subject);
-	assert_int_equal(subject.results[0].store_count, 3);
-	assert_int_equal(subject.results[1].store_count, 3);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(subject.results[i].store_count, 2);
+		assert_int_equal(subject.results[i].stores[1].address,
+				 address_of(copies_panicked));
+	}
 	every_store_matters(&subject);
+	release(&subject);
+}
+
+/*
+ * One copy ends and the next begins without a trace: its last store was dropped for the
+ * first of the next one, and that for the store that ends its poll. Two polls, one store.
+ */
+LABEL(untraced_first);
+LABEL(untraced_second);
+LABEL(untraced_rest);
+ASSEMBLE(untraced, "untraced_first:\n"
+		   "	cmpb $3, 80(%rdi)\n"
+		   "	nop\n"
+		   "untraced_second:\n"
+		   "	movb $3, 80(%rdi)\n"
+		   "untraced_rest:\n"
+		   "	ret");
+
+static void copies_of_one_type_are_proven_each(void **state)
+{
+	struct subject subject = subject_of(untraced, untraced_end);
+
+	(void)state;
+	add_coroutine(&subject, 0, INNER_STATE, untraced_first, untraced_second);
+	add_coroutine(&subject, 0, INNER_STATE, untraced_second, untraced_rest);
+	subject.coroutines[0].is_outer = false;
+	subject.coroutines[1].type = subject.coroutines[0].type;
+	examine(&subject);
+	assert_false(stores_proven(&subject.results[0]));
+	assert_false(stores_proven(&subject.results[1]));
 	release(&subject);
 }
 
@@ -577,7 +613,8 @@ int main(void)
 		cmocka_unit_test(a_place_that_is_told_twice_is_doubtful),
 		cmocka_unit_test(the_place_that_fits_is_chosen),
 		cmocka_unit_test(of_places_that_fit_none_is_chosen),
-		cmocka_unit_test(copies_of_one_type_in_the_same_bytes_are_one),
+		cmocka_unit_test(copies_of_one_type_share_their_panics),
+		cmocka_unit_test(copies_of_one_type_are_proven_each),
 		cmocka_unit_test(known_values_are_used),
 	};
 
