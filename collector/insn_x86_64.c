@@ -52,6 +52,12 @@ int x86_dwarf_register(ZydisRegister reg)
 	return -1;
 }
 
+bool x86_is_high_byte(ZydisRegister reg)
+{
+	return reg == ZYDIS_REGISTER_AH || reg == ZYDIS_REGISTER_BH ||
+	       reg == ZYDIS_REGISTER_CH || reg == ZYDIS_REGISTER_DH;
+}
+
 bool x86_decode(const uint8_t *code, size_t size, struct decoded *decoded)
 {
 	ZydisDecoder decoder;
@@ -131,7 +137,7 @@ bool x86_can_probe(const struct decoded *decoded)
  * jmp base` and, without position independence, `jmp [table + index * 8]`. Any
  * other indirect jump leaves the function.
  */
-static bool is_table_jump(const struct decoded *jump, const struct decoded *before)
+bool x86_is_table_jump(const struct decoded *jump, const struct decoded *before)
 {
 	const ZydisDecodedOperand *target = &jump->operands[0];
 
@@ -198,7 +204,7 @@ int insn_find_exits(const uint8_t *code, size_t size, uint64_t address,
 				/* A trap there would not tell whether the jump is taken. */
 				if (current.insn.meta.category == ZYDIS_CATEGORY_COND_BR)
 					goto fail;
-			} else if (is_table_jump(&current, &before)) {
+			} else if (x86_is_table_jump(&current, &before)) {
 				continue;
 			} else {
 				describe_target(&current, way_out.target_fetch,

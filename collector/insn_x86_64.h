@@ -28,6 +28,12 @@ bool x86_decode(const uint8_t *code, size_t size, struct decoded *decoded);
 /* DWARF number of the register that reg is (a part of), or -1. */
 int x86_dwarf_register(ZydisRegister reg);
 
+/* ah, bh, ch or dh? */
+bool x86_is_high_byte(ZydisRegister reg);
+
+/* Is the indirect jump, right behind `before`, one through a jump table? */
+bool x86_is_table_jump(const struct decoded *jump, const struct decoded *before);
+
 /* Can the kernel put a uprobe on this instruction? */
 bool x86_can_probe(const struct decoded *decoded);
 

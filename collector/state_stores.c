@@ -1,0 +1,617 @@
+#include "state_stores.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* States that rustc gives every coroutine. */
+enum { STATE_READY = 1, STATE_PANICKED = 2 };
+
+/* What an instruction does to the state of one coroutine. */
+enum event {
+	EVENT_NONE,
+	EVENT_LOAD,
+	EVENT_STORE,
+	EVENT_NEW,       /* the bytes become those of a coroutine not polled yet */
+	EVENT_OVERWRITE, /* code of others puts something unknown there */
+	EVENT_TAKEN,     /* the state of a sibling in the same bytes is read or stored */
+	EVENT_STRAY,     /* a store in code of no coroutine whose state this can be */
+	EVENT_UNKNOWN_VALUE,
+};
+
+struct step {
+	uint8_t event;
+	bool is_own; /* the instruction belongs to this coroutine's code */
+};
+
+/* Where a path is in the life of one coroutine; a set of them is a mask. */
+enum phase {
+	PHASE_IDLE = 1 << 0,      /* not being polled */
+	PHASE_NEW = 1 << 1,       /* made, its code not reached yet */
+	PHASE_BEGUN = 1 << 2,     /* being polled, its state not read yet */
+	PHASE_POLLING = 1 << 3,   /* being polled, its state read */
+	PHASE_DONE = 1 << 4,      /* its new state stored */
+	PHASE_MAYBE_NEW = 1 << 5, /* as PHASE_NEW, or its bytes are used for something else */
+};
+
+enum { PHASES = 6, PHASES_POLLING = PHASE_BEGUN | PHASE_POLLING };
+
+struct prover {
+	const struct flow_graph *graph;
+	const struct flow_coroutine *coroutines;
+	struct byte_names *states; /* owned; by coroutine */
+	size_t count;
+	const struct flow_coroutine *coroutine; /* whose turn it is */
+	bool *chosen;  /* owned; by coroutine: no other place was chosen for it */
+	bool *is_mate; /* owned; by coroutine: another copy, of the same type in the same bytes
+			*/
+	bool has_mates;
+	const struct byte_names *state; /* its state's */
+	struct step *steps;             /* owned; by node: of this coroutine */
+	uint8_t *phases;                /* owned; by node: those possible before it */
+	uint32_t *queue;                /* owned */
+	size_t queued;
+	struct coroutine_stores *result;
+};
+
+const char *stores_verdict_text(enum stores_verdict verdict)
+{
+	static const char *const texts[] = {
+		[STORES_PROVEN] = "is proven exact",
+		[STORES_NOT_POLLED] = "is not polled here",
+		[STORES_NO_STORE] = "has no store to its state",
+		[STORES_NO_LOAD] = "is polled without its state being read",
+		[STORES_PATH_WITHOUT] = "has a path without a store to its state",
+		[STORES_PATH_WITH_TWO] = "has a path with two stores to its state",
+		[STORES_WITHOUT_BEGIN] = "has a store on a path where no poll begins",
+		[STORES_UNKNOWN_VALUE] = "has its state changed in a way not understood",
+		[STORES_UNKNOWN_JUMP] =
+			"shares its function with a jump that is not understood",
+		[STORES_UNKNOWN_PLACE] = "lies at a place that is not known for certain",
+		[STORES_NO_PROBE] = "has a store that no probe can be put on",
+	};
+
+	return texts[verdict];
+}
+
+/* One byte of memory, by all the names it has: as offset in this and that object. */
+struct byte_names {
+	struct {
+		int object;
+		int64_t offset;
+	} names[32];
+	size_t count;
+	bool in_frame; /* of the function: it dies with that */
+	bool doubtful; /* two names in one object, or too many */
+};
+
+static void add_name(struct byte_names *byte, int object, int64_t offset)
+{
+	for (size_t i = 0; i < byte->count; i++) {
+		if (byte->names[i].object != object)
+			continue;
+		byte->doubtful |= byte->names[i].offset != offset;
+		return;
+	}
+	if (byte->count == sizeof(byte->names) / sizeof(byte->names[0])) {
+		byte->doubtful = true;
+		return;
+	}
+	byte->in_frame |= object == FLOW_FRAME || object == FLOW_ALIGNED_FRAME;
+	byte->names[byte->count].object = object;
+	byte->names[byte->count++].offset = offset;
+}
+
+/* Find all names of the state byte of a coroutine. */
+static void name_state(const struct flow_graph *graph, const struct flow_coroutine *coroutine,
+		       struct byte_names *byte)
+{
+	*byte = (struct byte_names){0};
+	add_name(byte, coroutine->object, coroutine->state_offset);
+	for (size_t i = 0; i < byte->count; i++) {
+		int object = byte->names[i].object;
+		int64_t offset = byte->names[i].offset;
+
+		for (size_t j = 0; j < graph->place_count; j++) {
+			const struct flow_place *place = &graph->places[j];
+
+			if (place->object == object)
+				add_name(byte, place->in, offset + place->offset);
+			if (place->in == object)
+				add_name(byte, place->object, offset - place->offset);
+		}
+	}
+}
+
+static bool contains(const struct flow_coroutine *coroutine, uint64_t address)
+{
+	for (size_t i = 0; i < coroutine->range_count; i++)
+		if (address >= coroutine->ranges[i].start && address < coroutine->ranges[i].end)
+			return true;
+	return false;
+}
+
+/* Does the access cover the state? Then *byte tells which of its bytes is the state. */
+static bool covers(const struct flow_access *access, const struct byte_names *state,
+		   unsigned *byte)
+{
+	for (size_t i = 0; access->object != FLOW_NO_OBJECT && i < state->count; i++) {
+		int64_t distance = state->names[i].offset - access->offset;
+
+		if (state->names[i].object != access->object)
+			continue;
+		if (distance < 0 || distance >= (int64_t)access->size)
+			distance = state->names[i].offset - access->other_offset;
+		if (distance < 0 || distance >= (int64_t)access->size)
+			continue;
+		*byte = (unsigned)distance;
+		return true;
+	}
+	return false;
+}
+
+static bool share_a_name(const struct byte_names *a, const struct byte_names *b)
+{
+	for (size_t i = 0; i < a->count; i++)
+		for (size_t j = 0; j < b->count; j++)
+			if (a->names[i].object == b->names[j].object &&
+			    a->names[i].offset == b->names[j].offset)
+				return true;
+	return false;
+}
+
+/* In the first round, in which places are chosen, each copy stands for itself. */
+static void find_mates(struct prover *prover, bool alone)
+{
+	prover->has_mates = false;
+	for (size_t i = 0; i < prover->count; i++) {
+		const struct flow_coroutine *other = &prover->coroutines[i];
+
+		prover->is_mate[i] = !alone && other != prover->coroutine &&
+				     prover->chosen[i] &&
+				     other->type == prover->coroutine->type &&
+				     share_a_name(&prover->states[i], prover->state);
+		prover->has_mates |= prover->is_mate[i];
+	}
+}
+
+/* The coroutine whose code the access is in, of those whose state it covers, or NULL. */
+static const struct flow_coroutine *owner(const struct prover *prover,
+					  const struct flow_node *node)
+{
+	const struct flow_coroutine *deepest = NULL;
+	unsigned byte;
+
+	for (size_t i = 0; i < prover->count; i++) {
+		const struct flow_coroutine *candidate = &prover->coroutines[i];
+
+		if (prover->chosen[i] && contains(candidate, node->address) &&
+		    (!deepest || candidate->depth > deepest->depth) &&
+		    covers(&node->access, &prover->states[i], &byte))
+			deepest = candidate;
+	}
+	return deepest;
+}
+
+/* What the access writes as state, if its byte `byte` is the state. */
+static struct state_store store_of(const struct flow_node *node, unsigned byte)
+{
+	const struct flow_access *access = &node->access;
+	struct state_store store = {
+		.address = node->address,
+		.from_register = access->from_register,
+		.reg = access->reg,
+		.shift = access->shift + byte * 8,
+	};
+
+	if (access->from_immediate)
+		store.value = (uint8_t)(access->value >> byte * 8);
+	else if (!byte)
+		store.bytes = access->bytes;
+	return store;
+}
+
+static enum event event_of(const struct prover *prover, const struct flow_node *node)
+{
+	const struct flow_access *access = &node->access;
+	const struct flow_coroutine *of;
+	struct state_store store;
+	unsigned byte;
+	bool is_panic;
+	bool is_own;
+
+	if (!covers(access, prover->state, &byte))
+		return EVENT_NONE;
+	of = owner(prover, node);
+	is_panic = access->writes && access->from_immediate &&
+		   store_of(node, byte).value == STATE_PANICKED;
+	/*
+	 * Landing pads are merged into one that counts as the code of one of those that
+	 * come there: copies of one coroutine, or, if the store is through either of two
+	 * pointers, any.
+	 */
+	if (is_panic &&
+	    (access->offset != access->other_offset ||
+	     (of && (of == prover->coroutine ? prover->has_mates
+					     : prover->is_mate[of - prover->coroutines]))))
+		return EVENT_STRAY;
+	if (of && of != prover->coroutine)
+		return EVENT_TAKEN;
+	is_own = of;
+	if (!access->writes)
+		return is_own && access->reads && access->size == 1 ? EVENT_LOAD : EVENT_NONE;
+	store = store_of(node, byte);
+	if (access->reads || (!access->from_immediate && !access->from_register))
+		return is_own ? EVENT_UNKNOWN_VALUE : EVENT_NEW;
+	if (access->from_immediate ? !store.value : store.bytes == 1)
+		return EVENT_NEW;
+	if (access->from_register && !is_own)
+		return EVENT_OVERWRITE;
+	return is_own ? EVENT_STORE : EVENT_STRAY;
+}
+
+static int add_store(struct coroutine_stores *result, const struct flow_node *node,
+		     const struct state_store *store)
+{
+	struct state_store *grown =
+		realloc(result->stores, (result->store_count + 1) * sizeof(*grown));
+
+	if (!grown)
+		return -1;
+	result->stores = grown;
+	grown[result->store_count++] = *store;
+	if (!node->can_probe) {
+		result->verdict = STORES_NO_PROBE;
+		result->where = node->address;
+	}
+	return 0;
+}
+
+static int add_load(struct coroutine_stores *result, uint64_t address)
+{
+	uint64_t *grown = realloc(result->loads, (result->load_count + 1) * sizeof(*grown));
+
+	if (!grown)
+		return -1;
+	result->loads = grown;
+	grown[result->load_count++] = address;
+	return 0;
+}
+
+/* Fill in the steps, and the stores and loads among them. */
+static int find_steps(struct prover *prover)
+{
+	for (size_t i = 0; i < prover->graph->count; i++) {
+		const struct flow_node *node = &prover->graph->nodes[i];
+		struct step *step = &prover->steps[i];
+		struct state_store store;
+		unsigned byte = 0;
+
+		*step = (struct step){EVENT_NONE, false};
+		if (!node->reached)
+			continue;
+		step->is_own = contains(prover->coroutine, node->address);
+		step->event = (uint8_t)event_of(prover, node);
+		if (step->event == EVENT_LOAD && add_load(prover->result, node->address))
+			return -1;
+		if (step->event != EVENT_STORE)
+			continue;
+		covers(&node->access, prover->state, &byte);
+		store = store_of(node, byte);
+		if (add_store(prover->result, node, &store))
+			return -1;
+	}
+	return 0;
+}
+
+static void fail(struct prover *prover, enum stores_verdict verdict, uint64_t where)
+{
+	if (prover->result->verdict != STORES_PROVEN)
+		return;
+	prover->result->verdict = verdict;
+	prover->result->where = where;
+}
+
+/* One path in one phase comes to the node: in which phase does it leave it? */
+static unsigned next_phase(struct prover *prover, uint32_t node, unsigned phase)
+{
+	const struct step *step = &prover->steps[node];
+	uint64_t address = prover->graph->nodes[node].address;
+	bool is_polling;
+
+	if (phase & (PHASE_NEW | PHASE_MAYBE_NEW) && step->is_own)
+		phase = PHASE_BEGUN;
+	is_polling = phase & PHASES_POLLING;
+	switch ((enum event)step->event) {
+	case EVENT_NONE:
+		break;
+	case EVENT_LOAD:
+		if (phase == PHASE_POLLING)
+			fail(prover, STORES_PATH_WITHOUT, address);
+		return PHASE_POLLING;
+	case EVENT_STORE:
+		if (!is_polling)
+			fail(prover,
+			     phase == PHASE_DONE ? STORES_PATH_WITH_TWO : STORES_WITHOUT_BEGIN,
+			     address);
+		return PHASE_DONE;
+	case EVENT_NEW:
+		return PHASE_NEW;
+	case EVENT_OVERWRITE:
+		return PHASE_MAYBE_NEW;
+	case EVENT_TAKEN:
+		return phase & (PHASE_NEW | PHASE_MAYBE_NEW) ? PHASE_IDLE : phase;
+	case EVENT_STRAY:
+		if (phase == PHASE_MAYBE_NEW)
+			return PHASE_IDLE;
+		return is_polling || phase == PHASE_NEW ? PHASE_DONE : phase;
+	case EVENT_UNKNOWN_VALUE:
+		fail(prover, STORES_UNKNOWN_VALUE, address);
+		break;
+	}
+	return phase;
+}
+
+static void spread(struct prover *prover, uint32_t node, unsigned phases)
+{
+	if (node == FLOW_NONE || !(phases & ~prover->phases[node]))
+		return;
+	/* In the queue already, if it has phases that are not worked off. */
+	prover->phases[node] |= (uint8_t)phases;
+	prover->queue[prover->queued++] = node;
+}
+
+static void visit(struct prover *prover, uint32_t index)
+{
+	const struct flow_node *node = &prover->graph->nodes[index];
+	unsigned after = 0;
+
+	for (unsigned i = 0; i < PHASES; i++)
+		if (prover->phases[index] >> i & 1)
+			after |= next_phase(prover, index, 1U << i);
+	/*
+	 * A coroutine that is unwound through stores that it panicked, and has a landing pad
+	 * for it; but to bytes that die with the frame, LLVM drops the store.
+	 */
+	if (after & PHASES_POLLING &&
+	    (node->leaves || (node->unwinds_out && prover->state->in_frame)))
+		fail(prover, STORES_PATH_WITHOUT, node->address);
+	spread(prover, node->next, after);
+	spread(prover, node->jump, after);
+	spread(prover, node->pad, after);
+	for (uint32_t i = 0; i < node->table_count; i++)
+		spread(prover, prover->graph->targets[node->table + i], after);
+}
+
+/* May another coroutine have its state where the access of node is? */
+static bool is_ambiguous(const struct prover *prover, const struct flow_node *node)
+{
+	unsigned byte;
+
+	for (size_t i = 0; i < prover->count; i++)
+		if (prover->chosen[i] && &prover->coroutines[i] != prover->coroutine &&
+		    !prover->is_mate[i] && covers(&node->access, &prover->states[i], &byte))
+			return true;
+	return false;
+}
+
+static int add_stray(struct prover *prover, const struct flow_node *node, unsigned phases)
+{
+	struct state_store store;
+	unsigned byte = 0;
+
+	if (!(phases & (PHASES_POLLING | PHASE_NEW)))
+		return 0;
+	covers(&node->access, prover->state, &byte);
+	store = store_of(node, byte);
+	store.shared = phases & ~PHASES_POLLING || is_ambiguous(prover, node) ||
+		       node->access.offset != node->access.other_offset;
+	return add_store(prover->result, node, &store);
+}
+
+static int add_reuse(struct prover *prover, const struct flow_node *node, unsigned phases)
+{
+	struct state_store store = {
+		.address = node->address, .value = STATE_READY, .is_reuse = true};
+
+	if (!(phases & PHASES_POLLING))
+		return 0;
+	if (phases & ~PHASES_POLLING || node->access.offset != node->access.other_offset)
+		fail(prover, STORES_PATH_WITHOUT, node->address);
+	return add_store(prover->result, node, &store);
+}
+
+/*
+ * What tells the end of a poll though it stands in code of no coroutine, or of another:
+ *  - LLVM merges stores of two inlined coroutines into one that belongs to neither. Such
+ *    a store is this one's where it is being polled;
+ *  - it drops the store of a coroutine that is ready where the next thing that happens is
+ *    that something else takes its bytes.
+ */
+static int find_foreign_stores(struct prover *prover)
+{
+	for (uint32_t i = 0; i < prover->graph->count; i++) {
+		const struct flow_node *node = &prover->graph->nodes[i];
+		unsigned phases = prover->phases[i];
+		int status = 0;
+
+		if (prover->steps[i].event == EVENT_STRAY)
+			status = add_stray(prover, node, phases);
+		else if (prover->steps[i].event == EVENT_NEW ||
+			 prover->steps[i].event == EVENT_OVERWRITE)
+			status = add_reuse(prover, node, phases);
+		if (status)
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * Can control get from the coroutine's code to other code, as it must to poll it? Of some
+ * inlined copies no more is left than the panics for those that are resumed too late.
+ */
+static bool is_left(const struct prover *prover)
+{
+	for (uint32_t i = 0; i < prover->graph->count; i++) {
+		const struct flow_node *node = &prover->graph->nodes[i];
+
+		if (!node->reached || !prover->steps[i].is_own)
+			continue;
+		if (node->leaves || node->table_count ||
+		    (node->next != FLOW_NONE && !prover->steps[node->next].is_own) ||
+		    (node->jump != FLOW_NONE && !prover->steps[node->jump].is_own) ||
+		    (node->pad != FLOW_NONE && !prover->steps[node->pad].is_own))
+			return true;
+	}
+	return false;
+}
+
+static int prove(struct prover *prover, bool alone)
+{
+	struct coroutine_stores *result = prover->result;
+
+	find_mates(prover, alone);
+	if (find_steps(prover))
+		return -1;
+	if (prover->state->doubtful)
+		fail(prover, STORES_UNKNOWN_PLACE, 0);
+	if (prover->graph->unbounded_jump)
+		fail(prover, STORES_UNKNOWN_JUMP, prover->graph->unbounded_at);
+	for (size_t i = 0; i < prover->graph->count; i++)
+		prover->phases[i] = 0;
+	spread(prover, 0, prover->coroutine->is_outer ? PHASE_BEGUN : PHASE_IDLE);
+	while (prover->queued)
+		visit(prover, prover->queue[--prover->queued]);
+	if (find_foreign_stores(prover))
+		return -1;
+	if (result->verdict == STORES_UNKNOWN_PLACE || result->verdict == STORES_UNKNOWN_JUMP ||
+	    (result->store_count && result->load_count))
+		return 0;
+	result->verdict = result->store_count ? STORES_NO_LOAD : STORES_NO_STORE;
+	result->where = 0;
+	if (!result->store_count && !result->load_count && !is_left(prover))
+		result->verdict = STORES_NOT_POLLED;
+	return 0;
+}
+
+/* How well does a place fit its copy? 0: no code of the copy touches it. */
+static unsigned fitness(const struct coroutine_stores *stores)
+{
+	if (stores->verdict == STORES_PROVEN)
+		return 3;
+	if (stores->load_count)
+		return 2;
+	return stores->store_count ? 1 : 0;
+}
+
+/*
+ * Choose among the places where the copy that coroutine `first` is the first of may lie,
+ * by what was found of each alone. None is chosen if several fit as well.
+ */
+static void choose(struct prover *prover, size_t first, const struct coroutine_stores *results)
+{
+	unsigned copy = prover->coroutines[first].copy;
+	size_t best = first;
+	bool tie = false;
+
+	for (size_t i = first; i < prover->count; i++) {
+		if (prover->coroutines[i].copy != copy)
+			continue;
+		prover->chosen[i] = false;
+		if (i == first)
+			continue;
+		if (fitness(&results[i]) > fitness(&results[best])) {
+			best = i;
+			tie = false;
+		} else if (fitness(&results[i]) == fitness(&results[best])) {
+			tie = fitness(&results[i]);
+		}
+	}
+	prover->chosen[best] = !tie;
+}
+
+static int prove_all(struct prover *prover, struct coroutine_stores *results, bool alone)
+{
+	for (size_t i = 0; i < prover->count; i++) {
+		results[i] = (struct coroutine_stores){
+			.chosen = prover->chosen[i],
+			.verdict = prover->chosen[i] ? STORES_PROVEN : STORES_UNKNOWN_PLACE,
+		};
+		prover->coroutine = &prover->coroutines[i];
+		prover->state = &prover->states[i];
+		prover->result = &results[i];
+		if (prover->chosen[i] && prove(prover, alone))
+			return -1;
+	}
+	return 0;
+}
+
+static void free_all(struct coroutine_stores *results, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		state_stores_free(&results[i]);
+}
+
+/* Two rounds: choose among the places that are possible, then try the proof. */
+static int choose_and_prove(struct prover *prover, struct coroutine_stores *results)
+{
+	for (size_t i = 0; i < prover->count; i++) {
+		name_state(prover->graph, &prover->coroutines[i], &prover->states[i]);
+		prover->chosen[i] = true;
+	}
+	if (prove_all(prover, results, true))
+		return -1;
+	for (size_t i = 0; i < prover->count; i++) {
+		bool is_first = true;
+
+		for (size_t j = 0; j < i; j++)
+			is_first &= prover->coroutines[j].copy != prover->coroutines[i].copy;
+		if (is_first)
+			choose(prover, i, results);
+	}
+	free_all(results, prover->count);
+	return prove_all(prover, results, false);
+}
+
+int state_stores_find(const struct flow_graph *graph, const struct flow_coroutine *coroutines,
+		      size_t count, struct coroutine_stores *results)
+{
+	struct prover prover = {
+		.graph = graph,
+		.coroutines = coroutines,
+		.count = count,
+		.states = malloc((count + 1) * sizeof(*prover.states)),
+		.chosen = malloc((count + 1) * sizeof(*prover.chosen)),
+		.is_mate = malloc((count + 1) * sizeof(*prover.is_mate)),
+		.steps = malloc(graph->count * sizeof(*prover.steps)),
+		.phases = malloc(graph->count),
+		/* A node is queued once for each phase that is new to it. */
+		.queue = malloc(graph->count * PHASES * sizeof(*prover.queue)),
+	};
+	int status = -1;
+
+	memset(results, 0, count * sizeof(*results));
+	if (prover.states && prover.chosen && prover.is_mate && prover.steps && prover.phases &&
+	    prover.queue)
+		status = choose_and_prove(&prover, results);
+	free(prover.states);
+	free(prover.chosen);
+	free(prover.is_mate);
+	free(prover.steps);
+	free(prover.phases);
+	free(prover.queue);
+	if (status)
+		free_all(results, count);
+	return status;
+}
+
+void state_stores_free(struct coroutine_stores *stores)
+{
+	free(stores->stores);
+	free(stores->loads);
+	*stores = (struct coroutine_stores){0};
+}
+
+bool stores_proven(const struct coroutine_stores *stores)
+{
+	return stores->verdict == STORES_PROVEN || stores->verdict == STORES_NOT_POLLED;
+}
