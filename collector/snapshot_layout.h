@@ -15,8 +15,19 @@ struct snapshot_layout;
  */
 typedef size_t snapshot_type_of(void *context, Dwarf_Die *die);
 
-/* What is learnt of types serves all plans. Returns NULL when memory ran out. */
-struct snapshot_layout *snapshot_layout_new(snapshot_type_of *type_of, void *context);
+/* A type of future that may lie behind a `Box<dyn Future>`. */
+struct snapshot_dyn {
+	Dwarf_Die die;      /* that describes it */
+	uint64_t vtable;    /* virtual address as linked */
+	const char *output; /* borrowed: name of the type that it gives; NULL: unknown */
+};
+
+/*
+ * What is learnt of types serves all plans. dyns[0..dyn_count), borrowed, are the types
+ * with vtables. Returns NULL when memory ran out.
+ */
+struct snapshot_layout *snapshot_layout_new(snapshot_type_of *type_of, void *context,
+					    const struct snapshot_dyn *dyns, size_t dyn_count);
 void snapshot_layout_free(struct snapshot_layout *layout);
 
 /*

@@ -137,7 +137,8 @@ CREATE TABLE snapshot_node (
                             -- rows in snapshot_value, 1: none of them
 );
 
--- Discriminants of the parent with which a snapshot_node lives, or does not.
+-- Discriminants of the parent with which a snapshot_node lives, or does not; of a parent
+-- behind `dyn` addresses of vtables, as linked.
 CREATE TABLE snapshot_value (
     node_id INTEGER NOT NULL REFERENCES snapshot_node (id),
     value INTEGER NOT NULL
