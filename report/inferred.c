@@ -156,7 +156,8 @@ static struct poll *living_poll(struct inferred *inferred, struct poll *outer,
 	if (future->parent != LIVING_NONE && future->parent != 0)
 		around = living_poll(inferred, outer, set, future->parent, is_new);
 	return around ? inner_poll(inferred, outer, around, future->type_id, future->address,
-				   future->node, is_new ? STATE_UNRESUMED : future->state)
+				   future->node,
+				   is_new || !future->begun ? STATE_UNRESUMED : future->state)
 		      : NULL;
 }
 
@@ -214,9 +215,9 @@ static struct poll *place_by_memory(struct inferred *inferred, struct poll *oute
 		struct snapshot_type type =
 			snapshots_type(inferred->snapshots, future->type_id);
 
-		if (future->begun && poll->self_known &&
-		    poll->self - future->address < type.size && future->parent == found &&
-		    !type.complete &&
+		/* One that has not begun has now. */
+		if (poll->self_known && poll->self - future->address < type.size &&
+		    future->parent == found && !type.complete &&
 		    (future->type_id != poll->type_id || future->address != poll->self))
 			found = i;
 	}
