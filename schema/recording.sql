@@ -30,6 +30,8 @@ CREATE TABLE future_type (
     line INTEGER,
     size_bytes INTEGER,     -- NULL: unknown
     inlined INTEGER NOT NULL, -- live inlined copies of its poll, which no probe sees
+    left_out INTEGER NOT NULL, -- futures that may lie in its memory and that traps do not
+                            -- read, for want of room
     complete INTEGER NOT NULL -- 1: every physical copy of its poll is probed and none is inlined
 );
 
@@ -226,8 +228,9 @@ INSERT INTO meta (key, value) VALUES (?, ?);
 INSERT INTO image (id, path, build_id) VALUES (?, ?, ?);
 
 -- name: insert_future_type
-INSERT INTO future_type (id, image_id, name, kind, file, line, size_bytes, inlined, complete)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO future_type (id, image_id, name, kind, file, line, size_bytes, inlined, complete,
+    left_out)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_await_point
 INSERT INTO await_point (future_type_id, state, file, line, awaitee) VALUES (?, ?, ?, ?, ?);
