@@ -28,9 +28,9 @@ struct worker {
 	size_t step;
 	struct dwarf_pass pass; /* the result */
 	Dwarf_Die function;     /* the one being visited */
-	bool out_of_memory;
 	pthread_t thread;
 	bool started; /* thread is to be joined */
+	bool out_of_memory;
 };
 
 bool dwarf_pass_is_live(const struct image *image, Dwarf_Die *die, Dwarf_Addr *entry)

@@ -13,18 +13,49 @@
 
 /* One row a kind of function; a new executor is a new row. */
 static const struct executor executors[] = {
-	/* tokio 1: fn poll<T, S>(ptr: NonNull<Header>); RUNNING, COMPLETE or CANCELLED */
-	{"4task3raw4poll", "tokio::runtime::task::raw::poll", "", EXECUTOR_RUNS_TASK, "T",
-	 "tokio::runtime::task::core::Header", "tokio::runtime::task::core::Cell", NULL, NULL,
-	 0x23},
-	/* async-task 4 (smol, async-std): unsafe fn run(ptr: *const ()) -> bool; COMPLETED
-	 * or CLOSED */
-	{"async_task3raw", "async_task::raw::RawTask<", ">::run", EXECUTOR_RUNS_TASK, "F",
-	 "async_task::header::Header", NULL, "S", "T", 0x0c},
-	{"async_task3raw", "<async_task::raw::RawTask<", ">>::run", EXECUTOR_RUNS_TASK, "F",
-	 "async_task::header::Header", NULL, "S", "T", 0x0c},
-	/* every crate: fn block_on<F>(future: F) */
-	{"8block_on", "", "::block_on", EXECUTOR_BLOCKS_ON, "F", NULL, NULL, NULL, NULL, 0},
+	{
+		/* tokio 1: fn poll<T, S>(ptr: NonNull<Header>) */
+		.mangled = "4task3raw4poll",
+		.begin = "tokio::runtime::task::raw::poll",
+		.end = "",
+		.role = EXECUTOR_RUNS_TASK,
+		.future = "T",
+		.header = "tokio::runtime::task::core::Header",
+		.task = "tokio::runtime::task::core::Cell",
+		.idle = 0x23, /* RUNNING, COMPLETE, CANCELLED */
+	},
+	{
+		/* async-task 4 (smol, async-std): unsafe fn run(ptr: *const ()) -> bool */
+		.mangled = "async_task3raw",
+		.begin = "async_task::raw::RawTask<",
+		.end = ">::run",
+		.role = EXECUTOR_RUNS_TASK,
+		.future = "F",
+		.header = "async_task::header::Header",
+		.schedule = "S",
+		.output = "T",
+		.idle = 0x0c, /* COMPLETED, CLOSED */
+	},
+	{
+		/* the same with v0 mangling */
+		.mangled = "async_task3raw",
+		.begin = "<async_task::raw::RawTask<",
+		.end = ">>::run",
+		.role = EXECUTOR_RUNS_TASK,
+		.future = "F",
+		.header = "async_task::header::Header",
+		.schedule = "S",
+		.output = "T",
+		.idle = 0x0c,
+	},
+	{
+		/* every crate: fn block_on<F>(future: F) */
+		.mangled = "8block_on",
+		.begin = "",
+		.end = "::block_on",
+		.role = EXECUTOR_BLOCKS_ON,
+		.future = "F",
+	},
 };
 
 enum { EXECUTOR_COUNT = sizeof(executors) / sizeof(executors[0]) };

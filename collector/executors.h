@@ -23,7 +23,6 @@ struct executor {
 	 * and legacy mangling has not, are between */
 	const char *begin;
 	const char *end;
-	enum executor_role role;
 	const char *future; /* the generic parameter that is the type of the future */
 	/* of a function that runs a task; types by their paths without generic arguments: */
 	const char *header;   /* the struct at the start of a task; it has a member `state` */
@@ -32,6 +31,7 @@ struct executor {
 	const char *schedule; /* ... a value of this generic parameter, and then the future, */
 	const char *output;   /* which a value of this one replaces */
 	uint8_t idle; /* bits of the lowest byte of `state`: with one set it does not poll */
+	enum executor_role role;
 };
 
 /* The row of the table that the function of that mangled name is of, or NULL. */

@@ -78,8 +78,10 @@ int final_snapshots_note(struct final_snapshots *snapshots, uint32_t pid,
 static bool read_memory(uint32_t pid, uint64_t address, void *to, size_t size)
 {
 	struct iovec local = {to, size};
-	struct iovec remote = {(void *)(uintptr_t)address, size};
+	/* An address of the other process: no pointer of ours. */
+	struct iovec remote = {.iov_len = size};
 
+	memcpy(&remote.iov_base, &address, sizeof(address));
 	return process_vm_readv((pid_t)pid, &local, 1, &remote, 1, 0) == (ssize_t)size;
 }
 

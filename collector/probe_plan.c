@@ -238,8 +238,8 @@ static void print_word(FILE *fetch, const struct snapshot_plan *plan, size_t wor
 	fputc(')', fetch);
 }
 
-/* The polled future: its address, its state, and that of the task it is in. */
-static void print_self(FILE *fetch, const struct probe *probe, const struct poll_site *site,
+/* The polled future (type NULL: none): its address, its state, that of the task it is in. */
+static void print_self(FILE *fetch, const struct poll_site *site,
 		       const struct future_type *type)
 {
 	const char *self = insn_register_name(site->self_register);
@@ -248,7 +248,7 @@ static void print_self(FILE *fetch, const struct probe *probe, const struct poll
 		fprintf(fetch, " self=%%%s:x64", self);
 	else
 		fputs(" self=\\0:x64", fetch);
-	if (self && probe->polls && poll_site_has_state(site, type))
+	if (self && type && poll_site_has_state(site, type))
 		fprintf(fetch, " state=+%" PRIu64 "(%%%s):u8",
 			site->self_offset + (uint64_t)type->state_offset, self);
 	else
@@ -292,7 +292,7 @@ static int fetch_at_entry(struct probe *probe, const struct poll_sites *image, s
 		return -1;
 	fprintf(fetch, "id=\\%" PRIu32 ":u32 sp=%%%s:x64 ret=+0(%%%s):x64", probe->id,
 		insn_stack_pointer, insn_stack_pointer);
-	print_self(fetch, probe, site, type);
+	print_self(fetch, site, type);
 	print_waker(fetch, site, &image->waker);
 	for (size_t i = 0; i < room; i++) {
 		/* What lies deepest comes last, and is left out if the line gets too long. */
@@ -300,7 +300,7 @@ static int fetch_at_entry(struct probe *probe, const struct poll_sites *image, s
 		    (size_t)ftell(fetch) + (room - i) * LONGEST_EMPTY + LONGEST_WORD > LONGEST)
 			probe->words = i;
 		fprintf(fetch, " w%zu=", i);
-		if (i < probe->words)
+		if (type && i < probe->words)
 			print_word(fetch, &type->snapshot, i, site);
 		else
 			fputs("\\0", fetch);
