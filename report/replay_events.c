@@ -1,0 +1,504 @@
+#include "replay_events.h"
+
+#include "call_stack.h"
+#include "futures.h"
+#include "inferred.h"
+#include "schema_sql.h"
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+/* Columns of replay_input. */
+enum input_column {
+	IN_EVENT,
+	IN_TIME,
+	IN_PID,
+	IN_TID,
+	IN_ADDRESS,
+	IN_SP,
+	IN_SELF,
+	IN_STATE,
+	IN_RESULT,
+	IN_KIND,
+	IN_ENTRY_PROBE,
+	IN_TYPE,
+	IN_SELF_KNOWN,
+	IN_STATE_KNOWN,
+	IN_EXITS,
+	IN_RESULT_IS,
+	IN_RESULT_VALUE,
+	IN_TAIL_ADDRESS,
+	IN_LINKED_ADDRESS,
+	IN_SIZE,
+	IN_RUNS_TASK,
+	IN_IDLE,
+	IN_IMAGE,
+	IN_RETURN_ADDRESS,
+	IN_BIAS,
+	IN_SNAPSHOT,
+};
+
+/*
+ * A hit of a probe of the user's own, which is given out as a row, like a poll. One that
+ * comes just before the entry of a poll in the same function is in that poll: the traps
+ * are of one instruction, or one is a little into the function.
+ */
+struct hit {
+	struct poll row;   /* the poll it is in as its parent; first: it is released as one */
+	struct hit *older; /* that waits for the same entry */
+};
+
+struct thread {
+	int64_t tid;
+	struct call_stack stack;
+	struct hit *hits;  /* owned; not given out yet, the youngest */
+	UT_hash_handle hh; /* keyed by tid */
+};
+
+/* A stretch of time in which samples were lost. */
+struct loss {
+	int64_t since_ns;
+	int64_t until_ns;
+};
+
+struct replay {
+	sqlite3 *db;
+	sqlite3_stmt *input;       /* owned */
+	struct thread *threads;    /* owned */
+	struct futures *futures;   /* owned */
+	struct inferred *inferred; /* owned */
+	struct loss *losses;       /* owned */
+	size_t loss_count;
+	int64_t poll_count; /* polls begun so far */
+	struct poll **rows; /* owned with its polls; done, to give out, oldest first */
+	size_t row_count;
+	size_t row_room;
+	size_t row; /* the current one */
+	bool input_ended;
+	bool out_of_memory;
+};
+
+static void add_row(struct replay *replay, struct poll *poll)
+{
+	if (replay->row_count == replay->row_room) {
+		size_t room = replay->row_room ? replay->row_room * 2 : 64;
+		struct poll **grown = realloc(replay->rows, room * sizeof(*grown));
+
+		if (!grown) {
+			replay->out_of_memory = true;
+			free(poll);
+			return;
+		}
+		replay->rows = grown;
+		replay->row_room = room;
+	}
+	replay->rows[replay->row_count++] = poll;
+}
+
+/* A futures_done. */
+static void take_done(void *context, struct poll *poll, const struct poll *next)
+{
+	struct replay *replay = context;
+
+	if (inferred_settle(replay->inferred, poll, next))
+		replay->out_of_memory = true;
+	inferred_forget(poll);
+	add_row(replay, poll);
+}
+
+/* May the exit of a poll between these times be among what was lost? */
+static bool may_be_lost(const struct replay *replay, int64_t start_ns, int64_t end_ns)
+{
+	for (size_t i = 0; i < replay->loss_count; i++)
+		if (replay->losses[i].until_ns >= start_ns &&
+		    replay->losses[i].since_ns <= end_ns)
+			return true;
+	return false;
+}
+
+/* A call_stack_closed. */
+static void take_closed(void *context, struct poll *poll)
+{
+	struct replay *replay = context;
+
+	if (!poll->type_id) {
+		inferred_forget(poll);
+		free(poll);
+		return;
+	}
+	/* Left without passing an exit, all exits being probed: it panicked. */
+	if (poll->unwound_ns && !may_be_lost(replay, poll->start_ns, poll->unwound_ns))
+		poll->result = POLL_PANICKED;
+	futures_end(replay->futures, poll);
+}
+
+/* An inferred_begin. */
+static int begin_inferred(void *context, struct poll *poll)
+{
+	struct replay *replay = context;
+
+	poll->id = ++replay->poll_count;
+	return futures_begin(replay->futures, poll);
+}
+
+/* An inferred_end. */
+static void end_inferred(void *context, struct poll *poll)
+{
+	struct replay *replay = context;
+
+	futures_end(replay->futures, poll);
+}
+
+static struct thread *thread_of(struct replay *replay, int64_t tid)
+{
+	struct thread *thread;
+
+	HASH_FIND(hh, replay->threads, &tid, sizeof(tid), thread);
+	if (thread)
+		return thread;
+	thread = calloc(1, sizeof(*thread));
+	if (!thread) {
+		replay->out_of_memory = true;
+		return NULL;
+	}
+	thread->tid = tid;
+	HASH_ADD(hh, replay->threads, tid, sizeof(thread->tid), thread);
+	return thread;
+}
+
+/* The hit was in that poll; NULL: in none. */
+static void place_hit(struct hit *hit, const struct poll *poll)
+{
+	hit->row.parent_id = poll ? poll->id : 0;
+	hit->row.future_id = poll ? poll->future_id : 0;
+	hit->row.task_id = poll ? poll->task_id : 0;
+}
+
+/* Hits that are in the poll which begins now. */
+static void claim_hits(const struct thread *thread, const struct poll *poll)
+{
+	for (struct hit *hit = thread->hits; hit; hit = hit->older)
+		if (hit->row.function_address == poll->function_address &&
+		    hit->row.sp == poll->sp)
+			place_hit(hit, poll->type_id ? poll : NULL);
+}
+
+static void give_hits(struct replay *replay, struct thread *thread)
+{
+	while (thread->hits) {
+		struct hit *hit = thread->hits;
+
+		thread->hits = hit->older;
+		add_row(replay, &hit->row);
+	}
+}
+
+static void take_hit(struct replay *replay, struct thread *thread)
+{
+	sqlite3_stmt *row = replay->input;
+	struct hit *hit = calloc(1, sizeof(*hit));
+
+	if (!hit) {
+		replay->out_of_memory = true;
+		return;
+	}
+	hit->row = (struct poll){
+		.event_id = sqlite3_column_int64(row, IN_EVENT),
+		.probe_id = sqlite3_column_int64(row, IN_ENTRY_PROBE),
+		.function_address = (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS),
+		.sp = (uint64_t)sqlite3_column_int64(row, IN_SP),
+	};
+	place_hit(hit, call_stack_find(&thread->stack, hit->row.function_address, hit->row.sp));
+	/* On the way to one entry the probes, numbered by address, go up. */
+	if (thread->hits && (thread->hits->row.function_address != hit->row.function_address ||
+			     thread->hits->row.sp != hit->row.sp ||
+			     thread->hits->row.probe_id >= hit->row.probe_id))
+		give_hits(replay, thread);
+	hit->older = thread->hits;
+	thread->hits = hit;
+}
+
+static void enter(struct replay *replay, struct thread *thread)
+{
+	sqlite3_stmt *row = replay->input;
+	uint64_t address = (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS);
+	struct poll *poll = calloc(1, sizeof(*poll));
+
+	if (!poll) {
+		replay->out_of_memory = true;
+		return;
+	}
+	*poll = (struct poll){
+		.event_id = sqlite3_column_int64(row, IN_EVENT),
+		.type_id = sqlite3_column_int64(row, IN_TYPE),
+		.pid = sqlite3_column_int64(row, IN_PID),
+		.tid = thread->tid,
+		.probe_id = sqlite3_column_int64(row, IN_ENTRY_PROBE),
+		.sp = (uint64_t)sqlite3_column_int64(row, IN_SP),
+		.self = (uint64_t)sqlite3_column_int64(row, IN_SELF),
+		.size = (uint64_t)sqlite3_column_int64(row, IN_SIZE),
+		.start_ns = sqlite3_column_int64(row, IN_TIME),
+		.state_before = sqlite3_column_int64(row, IN_STATE),
+		.self_known = sqlite3_column_int(row, IN_SELF_KNOWN),
+		.state_known = sqlite3_column_int(row, IN_STATE_KNOWN),
+		.exits_known = sqlite3_column_int(row, IN_EXITS),
+		.runs_task = sqlite3_column_int(row, IN_RUNS_TASK),
+		.image_id = sqlite3_column_int64(row, IN_IMAGE),
+		.function_address = address,
+		.return_address = (uint64_t)sqlite3_column_int64(row, IN_RETURN_ADDRESS),
+	};
+	/* The executor found the task done or cancelled: no poll, but still a task's bound. */
+	if (sqlite3_column_int(row, IN_IDLE))
+		poll->type_id = 0;
+	/* The poll that an executor's function stands for has a function of its own. */
+	if (call_stack_is_same(&thread->stack, poll)) {
+		free(poll);
+		return;
+	}
+	if (call_stack_enter(&thread->stack, poll, address,
+			     (uint64_t)sqlite3_column_int64(row, IN_ADDRESS), take_closed,
+			     replay)) {
+		replay->out_of_memory = true;
+		free(poll);
+		return;
+	}
+	if (sqlite3_column_type(row, IN_TAIL_ADDRESS) != SQLITE_NULL)
+		call_stack_tail_call(poll, poll->start_ns,
+				     (uint64_t)sqlite3_column_int64(row, IN_TAIL_ADDRESS),
+				     true);
+	if (poll->type_id) {
+		poll->id = ++replay->poll_count;
+		if (inferred_read(replay->inferred, poll, sqlite3_column_blob(row, IN_SNAPSHOT),
+				  (size_t)sqlite3_column_bytes(row, IN_SNAPSHOT) /
+					  sizeof(uint64_t),
+				  (uint64_t)sqlite3_column_int64(row, IN_BIAS)) ||
+		    inferred_place(replay->inferred, poll) ||
+		    futures_begin(replay->futures, poll))
+			replay->out_of_memory = true;
+	}
+	claim_hits(thread, poll);
+}
+
+static enum poll_result result_of(sqlite3_stmt *row)
+{
+	const char *is = (const char *)sqlite3_column_text(row, IN_RESULT_IS);
+	bool equal;
+
+	if (!is)
+		return POLL_UNKNOWN;
+	equal = sqlite3_column_int64(row, IN_RESULT) ==
+		sqlite3_column_int64(row, IN_RESULT_VALUE);
+	return (is[0] == 'p') == equal ? POLL_PENDING : POLL_READY;
+}
+
+static void leave(struct replay *replay, struct thread *thread, bool tail_call)
+{
+	sqlite3_stmt *row = replay->input;
+	int64_t now = sqlite3_column_int64(row, IN_TIME);
+	bool is_linked = sqlite3_column_type(row, IN_TAIL_ADDRESS) != SQLITE_NULL;
+	struct poll *poll =
+		call_stack_exit(&thread->stack, (uint64_t)sqlite3_column_int64(row, IN_SP), now,
+				sqlite3_column_int64(row, IN_ENTRY_PROBE), take_closed, replay);
+
+	if (!poll)
+		return;
+	if (tail_call)
+		call_stack_tail_call(poll, now,
+				     (uint64_t)sqlite3_column_int64(
+					     row, is_linked ? IN_TAIL_ADDRESS : IN_RESULT),
+				     is_linked);
+	else
+		call_stack_return(&thread->stack, now, result_of(row), take_closed, replay);
+}
+
+static void take_row(struct replay *replay)
+{
+	const char *kind = (const char *)sqlite3_column_text(replay->input, IN_KIND);
+	struct thread *thread = thread_of(replay, sqlite3_column_int64(replay->input, IN_TID));
+
+	if (!thread || !kind)
+		return;
+	switch (kind[1]) {
+	case 'n': /* entry */
+		enter(replay, thread);
+		break;
+	case 'x': /* exit */
+		leave(replay, thread, false);
+		break;
+	case 'a': /* tail */
+		leave(replay, thread, true);
+		break;
+	case 's': /* user */
+		take_hit(replay, thread);
+		return;
+	default: /* start of a thread */
+		call_stack_end(&thread->stack, take_closed, replay);
+		break;
+	}
+	give_hits(replay, thread);
+}
+
+/* Columns of replay_final. */
+enum final_column {
+	FINAL_TIME,
+	FINAL_PID,
+	FINAL_TYPE,
+	FINAL_SELF,
+	FINAL_BIAS,
+	FINAL_SNAPSHOT,
+};
+
+/* What the memory of futures held at the end, to their last polls. */
+static void read_final(struct replay *replay)
+{
+	sqlite3_stmt *row;
+
+	if (sqlite3_prepare_v2(replay->db, sql_replay_final, -1, &row, NULL) != SQLITE_OK)
+		return;
+	while (sqlite3_step(row) == SQLITE_ROW) {
+		struct poll *last =
+			futures_last(replay->futures, sqlite3_column_int64(row, FINAL_PID),
+				     (uint64_t)sqlite3_column_int64(row, FINAL_SELF),
+				     sqlite3_column_int64(row, FINAL_TYPE));
+
+		if (last && !last->final.count && !last->is_inferred &&
+		    last->start_ns <= sqlite3_column_int64(row, FINAL_TIME) &&
+		    inferred_read_final(replay->inferred, last,
+					sqlite3_column_blob(row, FINAL_SNAPSHOT),
+					(size_t)sqlite3_column_bytes(row, FINAL_SNAPSHOT) /
+						sizeof(uint64_t),
+					(uint64_t)sqlite3_column_int64(row, FINAL_BIAS)))
+			replay->out_of_memory = true;
+	}
+	sqlite3_finalize(row);
+}
+
+static void finish(struct replay *replay)
+{
+	struct thread *thread;
+
+	replay->input_ended = true;
+	for (thread = replay->threads; thread; thread = thread->hh.next) {
+		give_hits(replay, thread);
+		call_stack_end(&thread->stack, take_closed, replay);
+	}
+	read_final(replay);
+	futures_finish(replay->futures);
+}
+
+static void drop_rows(struct replay *replay)
+{
+	for (size_t i = 0; i < replay->row_count; i++)
+		free(replay->rows[i]);
+	replay->row = 0;
+	replay->row_count = 0;
+}
+
+/* Read events until there is a row to give out. */
+static int next_row(struct replay *replay)
+{
+	while (replay->row == replay->row_count && !replay->input_ended) {
+		int status = sqlite3_step(replay->input);
+
+		drop_rows(replay);
+		if (status == SQLITE_ROW)
+			take_row(replay);
+		else if (status == SQLITE_DONE)
+			finish(replay);
+		else
+			return status;
+		if (replay->out_of_memory)
+			return SQLITE_NOMEM;
+	}
+	return SQLITE_OK;
+}
+
+static int load_losses(struct replay *replay)
+{
+	sqlite3_stmt *statement;
+	int status = sqlite3_prepare_v2(replay->db, sql_replay_losses, -1, &statement, NULL);
+
+	while (status == SQLITE_OK && (status = sqlite3_step(statement)) == SQLITE_ROW) {
+		struct loss *grown =
+			realloc(replay->losses, (replay->loss_count + 1) * sizeof(*grown));
+
+		status = SQLITE_NOMEM;
+		if (!grown)
+			break;
+		replay->losses = grown;
+		grown[replay->loss_count++] = (struct loss){sqlite3_column_int64(statement, 0),
+							    sqlite3_column_int64(statement, 1)};
+		status = SQLITE_OK;
+	}
+	sqlite3_finalize(statement);
+	return status == SQLITE_DONE ? SQLITE_OK : status;
+}
+
+struct replay *replay_new(sqlite3 *db)
+{
+	struct replay *replay = calloc(1, sizeof(*replay));
+
+	if (replay)
+		replay->db = db;
+	return replay;
+}
+
+/* Forget all, but the database. */
+static void clear(struct replay *replay)
+{
+	struct thread *thread;
+	struct thread *next;
+
+	/* A replay that is broken off still owns its open polls. */
+	if (replay->futures && !replay->input_ended)
+		finish(replay);
+	drop_rows(replay);
+	HASH_ITER(hh, replay->threads, thread, next)
+	{
+		HASH_DEL(replay->threads, thread);
+		call_stack_free(&thread->stack);
+		free(thread);
+	}
+	futures_free(replay->futures);
+	inferred_free(replay->inferred);
+	free(replay->losses);
+	free(replay->rows);
+	sqlite3_finalize(replay->input);
+	*replay = (struct replay){.db = replay->db};
+}
+
+void replay_free(struct replay *replay)
+{
+	clear(replay);
+	free(replay);
+}
+
+int replay_start(struct replay *replay)
+{
+	int status;
+
+	clear(replay);
+	replay->futures = futures_new(take_done, replay);
+	replay->inferred = inferred_load(replay->db, begin_inferred, end_inferred, replay);
+	if (!replay->futures || !replay->inferred)
+		return SQLITE_NOMEM;
+	status = load_losses(replay);
+	if (status == SQLITE_OK)
+		status = sqlite3_prepare_v2(replay->db, sql_replay_input, -1, &replay->input,
+					    NULL);
+	return status == SQLITE_OK ? next_row(replay) : status;
+}
+
+int replay_next(struct replay *replay)
+{
+	replay->row++;
+	return next_row(replay);
+}
+
+const struct poll *replay_row(const struct replay *replay)
+{
+	return replay->row < replay->row_count ? replay->rows[replay->row] : NULL;
+}
