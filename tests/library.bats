@@ -54,3 +54,15 @@ without() {
             WHERE parent = 'library_user::order' AND child = 'library::fetch'")"
     done
 }
+
+# Optimised, the program has copies of the library's functions: what it runs of them the
+# library's probes do not see.
+@test "a library and the program that is linked with it, optimised" {
+    for version in 1.63 1.96; do
+        directory=$SUBJECTS/library-$version-release
+        record_with "$directory/liblibrary.so" "$directory/user"
+        compare release || fail "$version, the library alone"
+        record_with "$directory/user $directory/liblibrary.so" "$directory/user"
+        compare release || fail "$version, both"
+    done
+}

@@ -76,10 +76,11 @@ each_build() {
     each_build names ""
 }
 
-@test "sites listed are those counted: a shared library" {
+@test "sites listed are those counted: shared libraries" {
     for version in 1.63 1.96; do
         for profile in debug release; do
             listed_as_counted "$SUBJECTS/library-$version-$profile/opened.so"
+            listed_as_counted "$SUBJECTS/library-$version-$profile/liblibrary.so"
         done
     done
 }

@@ -126,6 +126,9 @@ alone() {
         for name in all each first joined unordered; do
             alone "futures_tasks::$name" 2
         done
+        same "tasks in which workers run" 10 "$(sql t.db "
+            SELECT count(DISTINCT f.task_id) FROM future f
+            JOIN future_type t ON t.id = f.future_type_id WHERE t.name LIKE '%::worker<%'")"
     done
 }
 
