@@ -47,7 +47,8 @@ for profile in debug release; do
         up_to_date "$out/server-$version-$profile" ||
             build_cargo "$out" "$rustc" $version $profile server server
         up_to_date "$out/smol_tasks-$version-$profile" ||
-            build_cargo "$out" "$rustc" $version $profile runtimes smol_tasks async_std_tasks
+            build_cargo "$out" "$rustc" $version $profile runtimes smol_tasks async_std_tasks \
+                futures_tasks tokio_local
     done
 done
 
@@ -89,6 +90,27 @@ for version in 1.63 1.96; do
         "variant-debuglink-$version")
 done
 
+# A shared library, as Rust's own kind with a program that uses it, and as C's.
+for version in 1.63 1.96; do
+    for profile in debug release; do
+        dir=$out/library-$version-$profile
+        up_to_date "$dir/user" && continue
+        mkdir -p "$dir"
+        flags=(--edition 2021 -g)
+        [ $profile = debug ] || flags+=(-O)
+        rust_kind=(-C prefer-dynamic -C rpath)
+        (
+            cd "$source"
+            rustc_of $version "${flags[@]}" --crate-type cdylib -o "$dir/opened.so" library.rs
+            rustc_of $version "${flags[@]}" "${rust_kind[@]}" --crate-type dylib \
+                -o "$dir/liblibrary.so" library.rs
+            rustc_of $version "${flags[@]}" "${rust_kind[@]}" \
+                --extern library="$dir/liblibrary.so" -o "$dir/user" library_user.rs
+        )
+    done
+done
+
+cc -g -o "$out/library_opener" "$source/library_opener.c"
 cc -g -o "$out/plain-c" "$source/plain.c"
 cc -g -O1 -o "$out/places-c" "$source/places.c" "$source/places_twin.c"
 strip -o "$out/seed-stripped" "$out/seed-1.96-release"

@@ -111,6 +111,51 @@ tasks() {
     done
 }
 
+# alone NAME COUNT: so many futures of the type NAME, each in a task of its own.
+alone() {
+    same "futures of $1 and their tasks" "$2"$'\t'"$2" "$(sql t.db "
+        SELECT count(*), count(DISTINCT f.task_id) FROM future f
+        JOIN future_type t ON t.id = f.future_type_id WHERE t.name = '$1'")"
+}
+
+@test "futures executors and combinators, debug: counts are the program's own" {
+    for version in 1.63 1.96; do
+        record futures_tasks-$version-debug
+        compare debug
+        # On block_on, a LocalPool and a ThreadPool.
+        for name in all each first joined unordered; do
+            alone "futures_tasks::$name" 2
+        done
+        same "tasks in which workers run" 10 "$(sql t.db "
+            SELECT count(DISTINCT f.task_id) FROM future f
+            JOIN future_type t ON t.id = f.future_type_id WHERE t.name LIKE '%::worker<%'")"
+    done
+}
+
+@test "tokio LocalSet, timeout, abort, channel, mutex, debug: counts are the program's own" {
+    for version in 1.63 1.96; do
+        record tokio_local-$version-debug
+        compare debug
+        tasks tokio_local::limited 2 "$(truth tokio_local::limited 3)"
+        tasks tokio_local::race 1 "$(truth tokio_local::race 3)"
+        tasks tokio_local::lock 3 "$(truth tokio_local::lock 3)"
+        tasks tokio_local::send 1 "$(truth tokio_local::send 3)"
+        tasks tokio_local::receive 1 "$(truth tokio_local::receive 3)"
+        tasks tokio_local::forever 1 "$(truth tokio_local::forever 3)"
+        alone tokio_local::local 1
+        alone 'tokio_local::main::{async_block#0}' 1
+    done
+}
+
+@test "futures executors and tokio LocalSet, release: counts are the program's own" {
+    for version in 1.63 1.96; do
+        record futures_tasks-$version-release
+        compare release
+        record tokio_local-$version-release
+        compare release
+    done
+}
+
 @test "tokio: each spawned future is a task, though workers run inside a future" {
     for subject in server-1.63-debug server-1.96-release; do
         record $subject

@@ -8,7 +8,7 @@ build=${BUILD_DIR:-$source/build}
 . "$source/tests/packages.sh"
 
 install_packages "${build_packages[@]}" bats libcmocka-dev sqlite3 util-linux clang-format \
-    clang-tidy valgrind man-db libxml2-utils
+    clang-tidy valgrind man-db libxml2-utils llvm sccache sq aardvark-dns
 cmake -S "$source" -B "$build"
 cmake --build "$build" --parallel "$(nproc)"
 cmake --build "$build" --target subjects

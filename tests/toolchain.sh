@@ -6,7 +6,7 @@ set -euo pipefail
 dir=$1
 . "$(dirname "$0")/packages.sh"
 install_packages rustc cargo librust-tokio-dev librust-hyper-dev librust-smol-dev \
-    librust-async-std-dev libllvm22 gcc binutils
+    librust-async-std-dev librust-futures-dev libllvm22 gcc binutils
 
 works() {
     LD_LIBRARY_PATH=$dir/usr/lib/x86_64-linux-gnu "$dir/usr/bin/rustc" --sysroot "$dir/usr" \

@@ -1,7 +1,7 @@
 #!/bin/bash
 # run.sh BUILD: what asyncrec costs on this machine, each figure beside what it is
 # compared with, measured in turn (A B A B ...). BUILD is a build directory in which
-# the target `subjects` was built. Needs root, bpftrace and libdw.
+# the target `subjects` was built. Needs root, bpftrace, time and libdw.
 set -euo pipefail
 
 build=$(realpath "$1")
@@ -9,7 +9,8 @@ bench=$(realpath "$(dirname "$0")")
 asyncrec=$build/asyncrec
 subjects=$build/subjects
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+others=()
+trap '[ ${#others[@]} = 0 ] || kill "${others[@]}" 2>/dev/null; rm -rf "$work"' EXIT
 cd "$work"
 
 seconds() { # COMMAND...: wall time
@@ -90,3 +91,65 @@ for _ in 1 2 3; do
 done
 awk -v a="$(median a)" -v b="$(median b)" -v c="$(median c)" 'BEGIN {
     printf "  untraced %.2f s, async %.2f s (%.2f), all %.2f s (%.2f)\n", c, a, a / c, b, b / c }'
+
+echo "6. 20,000 async functions: finding them, arming their entries"
+if [ ! -e "$build/many_sites_20000" ]; then
+    awk -v sites=20000 -f "$bench/many_sites.awk" >many.rs
+    # By the older compiler it takes twice the time and memory.
+    "$subjects/rustc-1.96" --edition 2021 -g -C panic=abort -C codegen-units=1 \
+        -o "$build/many_sites_20000" many.rs
+fi
+rm -f a b
+for _ in 1 2 3; do
+    seconds /usr/bin/time -f %M -o memory "$asyncrec" --no-cache --list "$build/many_sites_20000" >>a
+    cat memory >>b
+done
+# Once, and without exits: for each new probe the kernel looks through all there are.
+# start_ns is when all is armed, on the clock of /proc/uptime.
+read -r begin _ </proc/uptime
+"$asyncrec" --no-cache --exits none -o t.db "$build/many_sites_20000" >/dev/null 2>&1
+armed=$(sqlite3 t.db "SELECT value / 1e9 - $begin FROM meta WHERE key = 'start_ns'")
+awk -v list="$(median a)" -v memory="$(median b)" -v armed="$armed" -v sites="$(grep -c '^0x' out)" \
+    'BEGIN { printf "  %d sites: --list %.2f s and %d MB; armed after %.2f s, %.2f s more\n",
+        sites, list, memory / 1000, armed, armed - list }'
+
+echo "7. The longest that one of the tokio server's clients waits for an answer, ms"
+cc -O2 -o latency "$bench/latency.c"
+# longest NAME FROM TO: of the requests under way between these times.
+longest() {
+    awk -v from="$2" -v to="$3" '$1 + $2 >= from && $1 <= to && $2 > most { most = $2 }
+        END { print most / 1e6 }' latencies >>"longest-$1"
+}
+for _ in 1 2 3 4 5; do
+    "$subjects/server-1.63-release" 1000000 4 1 >server.out &
+    server=$!
+    others=($server)
+    until grep -q port server.out; do sleep 0.1; done
+    ./latency "$(awk '/^port/ { print $2 }' server.out)" >latencies &
+    client=$!
+    others+=($client)
+    sleep 2
+    rm -f t.db
+    times=("$(date +%s%N)")
+    "$asyncrec" -l all -o t.db -p $server 2>/dev/null &
+    recorder=$!
+    until [ -e t.db ]; do sleep 0.01; done
+    times+=("$(date +%s%N)")
+    sleep 2
+    times+=("$(date +%s%N)")
+    kill -TERM $recorder
+    wait $recorder
+    times+=("$(date +%s%N)")
+    kill $client
+    wait $client
+    kill $server
+    others=()
+    longest untraced $((times[0] - 1900000000)) "${times[0]}"
+    longest attaching "${times[0]}" "${times[1]}"
+    longest recorded "${times[1]}" "${times[2]}"
+    longest detaching "${times[2]}" "${times[3]}"
+done
+for phase in untraced attaching recorded detaching; do
+    sort -n "longest-$phase" | awk -v phase=$phase \
+        '{ v[NR] = $1 } END { printf "  %-9s median of %d rounds %.1f, worst %.1f\n", phase, NR, v[int((NR + 1) / 2)], v[NR] }'
+done

@@ -5,8 +5,8 @@
 // future that is not ready counts it for every async fn above it (its path).
 // A hand-written future counts its own polls.
 //
-// All this holds for futures that run to completion or panic: none of these
-// programs drops a future that is still pending.
+// All this holds for futures that run to completion or panic. One that may be
+// dropped while it is still pending holds its count instead (see `hold`).
 
 #![allow(dead_code)]
 
@@ -43,6 +43,13 @@ impl Count {
         self.unfinished.fetch_add(1, Relaxed);
     }
 
+    /// First statement of an async fn that may be dropped while it is pending.
+    /// Its last statement is then `Held::ready`.
+    pub fn hold(&'static self) -> Held {
+        self.begin();
+        Held { count: self }
+    }
+
     /// Last statement of an async fn, or of a hand-written poll that is ready.
     pub fn ready(&self) {
         self.ready.fetch_add(1, Relaxed);
@@ -69,6 +76,25 @@ impl Count {
             self.pending.load(Relaxed),
             self.unfinished.load(Relaxed)
         );
+    }
+}
+
+/// Dropped before it is ready, takes back the poll that its future waited for.
+pub struct Held {
+    count: &'static Count,
+}
+
+impl Held {
+    pub fn ready(self) {
+        self.count.ready();
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.count.polls.fetch_sub(1, Relaxed);
+        self.count.unfinished.fetch_sub(1, Relaxed);
     }
 }
 

@@ -36,21 +36,21 @@ impl Future for Yield {
 }
 
 async fn step(n: usize) -> usize {
-    STEP.begin();
+    let held = STEP.hold();
     Yield { left: n % 3 }.await;
-    STEP.ready();
+    held.ready();
     n
 }
 
 /// Takes steps, each after a pause.
 pub async fn worker<F: Future, P: Fn() -> F>(steps: usize, pause: P) -> usize {
-    WORKER.begin();
+    let held = WORKER.hold();
     let mut sum = 0;
     for n in 0..steps {
         leaf(pause(), &AT_WORKER).await;
         sum += step(n).await;
     }
-    WORKER.ready();
+    held.ready();
     sum
 }
 

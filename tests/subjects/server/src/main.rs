@@ -1,5 +1,6 @@
-// server [REQUESTS [CLIENTS]]: a hyper server and its clients on one tokio
-// runtime. Every client asks REQUESTS times; every answer waits a millisecond.
+// server [REQUESTS [CLIENTS [OTHERS]]]: a hyper server and its clients on one tokio
+// runtime. Every client asks REQUESTS times; every answer waits a millisecond. With
+// OTHERS it prints its port first and serves so many connections more.
 
 #[path = "../../truth.rs"]
 mod truth;
@@ -111,7 +112,7 @@ fn argument(n: usize, default: usize) -> usize {
 }
 
 fn main() {
-    let (requests, clients) = (argument(1, 25), argument(2, 4));
+    let (requests, clients, others) = (argument(1, 25), argument(2, 4), argument(3, 0));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -120,7 +121,10 @@ fn main() {
     let bytes = runtime.block_on(async move {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("listen");
         let address = listener.local_addr().expect("address");
-        let server = tokio::spawn(accept(listener, clients));
+        if others > 0 {
+            println!("port {}", address.port());
+        }
+        let server = tokio::spawn(accept(listener, clients + others));
         let mut tasks = Vec::new();
         for _ in 0..clients {
             tasks.push(tokio::spawn(client(address, requests)));
