@@ -269,19 +269,21 @@ static void consider(struct finder *finder, Dwarf_Die *die)
 		finder->untyped = true;
 		return;
 	}
-	if (!layout_type_of(die, &returned))
+	if (!layout_type_of(finder->pass.scopes, die, &returned))
 		return;
 	type_name = dwarf_diename(&returned);
 	if (!type_name || strncmp(type_name, "Poll<", 5) != 0)
 		return;
-	if (!layout_type_of(&self, &pin) || !layout_polled_type(&pin, &polled))
+	if (!layout_type_of(finder->pass.scopes, &self, &pin) ||
+	    !layout_polled_type(finder->pass.scopes, &pin, &polled))
 		return;
 	context = self;
 	if (is_resume) {
 		has_context = layout_child(die, DW_TAG_variable, "_task_context", &context) &&
-			      layout_type_of(&context, &context_type);
+			      layout_type_of(finder->pass.scopes, &context, &context_type);
 	} else {
-		if (!next_parameter(&context) || !layout_type_of(&context, &context_type))
+		if (!next_parameter(&context) ||
+		    !layout_type_of(finder->pass.scopes, &context, &context_type))
 			return;
 		type_name = dwarf_diename(&context_type);
 		if (!type_name || !strstr(type_name, "task::wake::Context"))
@@ -300,7 +302,7 @@ static void consider(struct finder *finder, Dwarf_Die *die)
 		return;
 	site.type = (size_t)type;
 	if (!sites->waker.known && has_context)
-		sites->waker = layout_waker(&context_type);
+		sites->waker = layout_waker(finder->pass.scopes, &context_type);
 	find_registers(finder, die, &self, has_context ? &context : NULL, &returned, &site);
 	add_site(finder, &site, linkage_name_of(die));
 }
@@ -321,7 +323,7 @@ static void consider_executor(struct finder *finder, Dwarf_Die *die,
 
 	if (executor->role == EXECUTOR_RUNS_TASK && !code_range(finder, die, &site))
 		return;
-	if (!task_layout_future(die, executor, &future))
+	if (!task_layout_future(finder->pass.scopes, die, executor, &future))
 		return;
 	if (executor->role == EXECUTOR_BLOCKS_ON) {
 		struct type_index *known = find_type(finder, &future);
@@ -507,14 +509,15 @@ static void add_vtable(struct finder *finder, Dwarf_Die *variable)
 	Dwarf_Die type;
 	size_t count;
 
-	if (!layout_type_of(variable, &vtable) ||
+	if (!layout_type_of(finder->pass.scopes, variable, &vtable) ||
 	    !dwarf_attr(&vtable, DW_AT_containing_type, &attribute) ||
 	    !dwarf_formref_die(&attribute, &type) ||
 	    !dwarf_attr(variable, DW_AT_location, &attribute) ||
 	    dwarf_getlocation(&attribute, &operations, &count) || count != 1 ||
 	    operations[0].atom != DW_OP_addr)
 		return;
-	layout_skip_wrapper(&type);
+	dwarf_scopes_define(finder->pass.scopes, &type);
+	layout_skip_wrapper(finder->pass.scopes, &type);
 	known = find_type(finder, &type);
 	if (!known)
 		return;
@@ -539,7 +542,8 @@ static size_t type_of(void *context, Dwarf_Die *die)
 /* Plan the snapshots of all types that are polled where a probe can be. */
 static int plan_snapshots(struct finder *finder)
 {
-	struct snapshot_layout *layout = snapshot_layout_new(type_of, finder);
+	struct snapshot_layout *layout =
+		snapshot_layout_new(finder->pass.scopes, type_of, finder);
 	struct poll_sites *sites = finder->sites;
 	bool *polled = calloc(sites->type_count + 1, sizeof(*polled));
 	int status = layout && polled ? 0 : -1;

@@ -7,6 +7,7 @@
 
 #include "snapshot_plan.h"
 
+struct dwarf_scopes;
 struct snapshot_layout;
 
 /*
@@ -15,8 +16,10 @@ struct snapshot_layout;
  */
 typedef size_t snapshot_type_of(void *context, Dwarf_Die *die);
 
-/* What is learnt of types serves all plans. Returns NULL when memory ran out. */
-struct snapshot_layout *snapshot_layout_new(snapshot_type_of *type_of, void *context);
+/* What is learnt of types serves all plans. Both are borrowed. Returns NULL when memory ran
+ * out. */
+struct snapshot_layout *snapshot_layout_new(const struct dwarf_scopes *scopes,
+					    snapshot_type_of *type_of, void *context);
 void snapshot_layout_free(struct snapshot_layout *layout);
 
 /*
