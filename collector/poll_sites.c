@@ -21,6 +21,7 @@
 #include "layout.h"
 #include "root_sites.h"
 #include "snapshot_layout.h"
+#include "store_sites.h"
 #include "symbol_sites.h"
 #include "task_layout.h"
 #include "type_name.h"
@@ -53,6 +54,9 @@ struct finder {
 	struct polling_function *functions; /* owned; those with inlined copies */
 	struct type_index *type_indexes;    /* owned */
 	struct poll_sites *sites;           /* the result */
+	size_t *inlined_of;                 /* owned; by copy of the pass: the index in
+					     * poll_sites.inlined or INLINED_POLL_NONE */
+	bool with_stores;                   /* find store sites, too */
 	bool untyped;                       /* a poll function has no parameters */
 	bool out_of_memory;
 };
@@ -367,15 +371,19 @@ static void add_ranges(struct finder *finder, Dwarf_Die *die, size_t poll)
 	}
 }
 
-/* Of the copies that the pass found, keep those of functions that poll. */
+/*
+ * Of the copies that the pass found, keep those of functions that poll. Which one became
+ * which is left in finder->inlined_of.
+ */
 static int keep_inlined(struct finder *finder)
 {
 	const struct dwarf_pass *pass = &finder->pass;
 	struct poll_sites *sites = finder->sites;
 	size_t *kept = calloc(pass->copy_count + 1, sizeof(*kept));
 
+	finder->inlined_of = calloc(pass->copy_count + 1, sizeof(*finder->inlined_of));
 	sites->inlined = calloc(pass->copy_count + 1, sizeof(*sites->inlined));
-	if (!kept || !sites->inlined) {
+	if (!kept || !sites->inlined || !finder->inlined_of) {
 		free(kept);
 		return -1;
 	}
@@ -390,12 +398,13 @@ static int keep_inlined(struct finder *finder)
 
 		HASH_FIND_PTR(finder->functions, &copy.origin, function);
 		kept[i] = parent;
+		finder->inlined_of[i] = INLINED_POLL_NONE;
 		if (!function || function->type == POLL_SITE_NO_TYPE ||
 		    !dwarf_pass_is_live(finder->image, &copy.function, &entry))
 			continue;
 		if (dwarf_attr(&copy.die, DW_AT_call_line, &attribute))
 			dwarf_formudata(&attribute, &line);
-		kept[i] = sites->inlined_count++;
+		kept[i] = finder->inlined_of[i] = sites->inlined_count++;
 		sites->inlined[kept[i]] = (struct inlined_poll){
 			.type = function->type,
 			.parent = parent,
@@ -480,6 +489,7 @@ static void finder_free(struct finder *finder)
 		free(index->raw);
 		free(index);
 	}
+	free(finder->inlined_of);
 	dwarf_pass_free(&finder->pass);
 }
 
@@ -561,6 +571,16 @@ static int plan_snapshots(struct finder *finder)
 	return status;
 }
 
+/* Find the store sites, if they are wanted. */
+static int find_stores(struct finder *finder)
+{
+	if (!finder->with_stores)
+		return 0;
+	finder->sites->stores_known = true;
+	return store_sites_find(finder->sites, finder->image, &finder->pass, finder->inlined_of,
+				type_of, finder);
+}
+
 /* Find the sites that the debug information tells. Returns 0, or -1: no memory. */
 static int find_by_dwarf(struct finder *finder)
 {
@@ -583,14 +603,14 @@ static int find_by_dwarf(struct finder *finder)
 	for (size_t i = 0; i < pass->vtable_count && !finder->out_of_memory; i++)
 		add_vtable(finder, &pass->vtables[i]);
 	return finder->out_of_memory || keep_inlined(finder) || plan_snapshots(finder) ||
-			       finder->out_of_memory
+			       find_stores(finder) || finder->out_of_memory
 		       ? -1
 		       : 0;
 }
 
-int poll_sites_find(const struct image *image, struct poll_sites *sites)
+int poll_sites_find(const struct image *image, bool with_stores, struct poll_sites *sites)
 {
-	struct finder finder = {.image = image, .sites = sites};
+	struct finder finder = {.image = image, .sites = sites, .with_stores = with_stores};
 	int status = 0;
 
 	*sites = (struct poll_sites){.image = image};
@@ -648,6 +668,7 @@ void poll_sites_free(struct poll_sites *sites)
 	free(sites->sites);
 	free(sites->inlined);
 	free(sites->ranges);
+	free(sites->stores);
 	free(sites->vtables);
 	*sites = (struct poll_sites){0};
 }
