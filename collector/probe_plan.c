@@ -116,7 +116,7 @@ static bool is_in_level(enum plan_level level, const struct future_type *type)
 	case LEVEL_ASYNC:
 		return (type->physical || type->run) && type->kind != FUTURE_HANDWRITTEN;
 	case LEVEL_EXACT:
-		return type->physical || type->run || type->stores_proven;
+		return type->physical || type->run || (type->stores_proven && type->inlined);
 	default:
 		return type->physical || type->run;
 	}
