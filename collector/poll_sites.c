@@ -44,6 +44,7 @@ struct polling_function {
 struct type_index {
 	char *raw;         /* owned */
 	Dwarf_Die die;     /* that describes it */
+	char *output;      /* name of the type that it gives; NULL: unknown; owned */
 	size_t index;      /* into poll_sites.types */
 	UT_hash_handle hh; /* keyed by raw */
 };
@@ -248,6 +249,16 @@ static void add_site(struct finder *finder, const struct poll_site *site, const 
 	grown[sites->site_count++].symbol = symbol ? strdup(symbol) : NULL;
 }
 
+/* The poll of the type polled returns the type `Poll<T>`: it gives a T. */
+static void learn_output(struct finder *finder, Dwarf_Die *polled, Dwarf_Die *returned)
+{
+	struct type_index *known = find_type(finder, polled);
+	const char *name = dwarf_diename(returned) + strlen("Poll<");
+
+	if (known && !known->output && strlen(name) > 1)
+		known->output = strndup(name, strlen(name) - 1);
+}
+
 static void consider(struct finder *finder, Dwarf_Die *die)
 {
 	struct poll_sites *sites = finder->sites;
@@ -297,6 +308,7 @@ static void consider(struct finder *finder, Dwarf_Die *die)
 	type = intern_type(finder, &polled, die);
 	if (type < 0)
 		return;
+	learn_output(finder, &polled, &returned);
 	if (function) {
 		sites->types[type].inlined += function->inlined;
 		function->type = (size_t)type;
@@ -487,6 +499,7 @@ static void finder_free(struct finder *finder)
 	{
 		HASH_DEL(finder->type_indexes, index);
 		free(index->raw);
+		free(index->output);
 		free(index);
 	}
 	free(finder->inlined_of);
@@ -549,14 +562,33 @@ static size_t type_of(void *context, Dwarf_Die *die)
 	return known ? known->index : SNAPSHOT_NONE;
 }
 
+/* The types with vtables, by their DIEs; malloc'd, NULL: no memory. */
+static struct snapshot_dyn *dyn_types(const struct finder *finder)
+{
+	const struct poll_sites *sites = finder->sites;
+	struct snapshot_dyn *dyns = calloc(sites->vtable_count + 1, sizeof(*dyns));
+
+	for (const struct type_index *index = finder->type_indexes; index && dyns;
+	     index = index->hh.next)
+		for (size_t i = 0; i < sites->vtable_count; i++)
+			if (sites->vtables[i].type == index->index)
+				dyns[i] = (struct snapshot_dyn){
+					.die = index->die,
+					.vtable = sites->vtables[i].address,
+					.output = index->output,
+				};
+	return dyns;
+}
+
 /* Plan the snapshots of all types that are polled where a probe can be. */
 static int plan_snapshots(struct finder *finder)
 {
-	struct snapshot_layout *layout =
-		snapshot_layout_new(finder->pass.scopes, type_of, finder);
 	struct poll_sites *sites = finder->sites;
+	struct snapshot_dyn *dyns = dyn_types(finder);
+	struct snapshot_layout *layout = snapshot_layout_new(finder->pass.scopes, type_of,
+							     finder, dyns, sites->vtable_count);
 	bool *polled = calloc(sites->type_count + 1, sizeof(*polled));
-	int status = layout && polled ? 0 : -1;
+	int status = layout && polled && dyns ? 0 : -1;
 
 	for (size_t i = 0; i < sites->site_count && !status; i++)
 		if (sites->sites[i].type != POLL_SITE_NO_TYPE)
@@ -568,6 +600,7 @@ static int plan_snapshots(struct finder *finder)
 						      &sites->types[index->index].snapshot);
 	free(polled);
 	snapshot_layout_free(layout);
+	free(dyns);
 	return status;
 }
 

@@ -298,6 +298,8 @@ static void print_waker(FILE *fetch, const struct poll_site *site,
 /* What a trap at the entry of a poll reads; room: the words that its event has. */
 static int fetch_at_entry(struct probe *probe, const struct poll_sites *image, size_t room)
 {
+	/* The kernel takes at most 4096 bytes a definition, which begins with the place. */
+	enum { LONGEST = 3800, LONGEST_EMPTY = 12, LONGEST_WORD = 64 };
 	const struct poll_site *site = &image->sites[probe->site];
 	const struct future_type *type = probe->polls ? &image->types[site->type] : NULL;
 	size_t size;
@@ -310,6 +312,10 @@ static int fetch_at_entry(struct probe *probe, const struct poll_sites *image, s
 	print_self(fetch, probe, site, type);
 	print_waker(fetch, site, &image->waker);
 	for (size_t i = 0; i < room; i++) {
+		/* What lies deepest comes last, and is left out if the line gets too long. */
+		if (i < probe->words &&
+		    (size_t)ftell(fetch) + (room - i) * LONGEST_EMPTY + LONGEST_WORD > LONGEST)
+			probe->words = i;
 		fprintf(fetch, " w%zu=", i);
 		if (i < probe->words)
 			print_word(fetch, &type->snapshot, i, site);
@@ -351,8 +357,13 @@ static const struct {
 	const char *name;
 	size_t room;
 } entry_events[] = {
-	{"entry", 0},    {"entry4", 4},   {"entry8", 8},
-	{"entry16", 16}, {"entry32", 32}, {"entry64", SNAPSHOT_MOST_WORDS},
+	{"entry", 0},
+	{"entry4", 4},
+	{"entry8", 8},
+	{"entry16", 16},
+	{"entry32", 32},
+	{"entry64", 64},
+	{"entry96", SNAPSHOT_MOST_WORDS},
 };
 
 /* Index into entry_events of the smallest that has room. */
@@ -365,11 +376,21 @@ static size_t entry_event(size_t words)
 	return i;
 }
 
-/* Words of the snapshot that a trap at site can read. */
-static size_t words_at(const struct poll_sites *sites, const struct poll_site *site, bool polls)
+/* Words of the snapshot that a trap at site reads: none if it could show no future. */
+static size_t words_at(const struct probe_plan *plan, size_t image,
+		       const struct poll_site *site, bool polls)
 {
-	return polls && site->self_register >= 0 ? sites->types[site->type].snapshot.word_count
-						 : 0;
+	const struct snapshot_plan *snapshot;
+
+	if (!polls || site->self_register < 0)
+		return 0;
+	snapshot = &plan->images[image].types[site->type].snapshot;
+	for (size_t i = 1; i < snapshot->node_count; i++)
+		if (snapshot->nodes[i].vtable != SNAPSHOT_NONE ||
+		    (snapshot->nodes[i].type != SNAPSHOT_NONE &&
+		     probe_plan_matches(plan, image, snapshot->nodes[i].type)))
+			return snapshot->word_count;
+	return 0;
 }
 
 static const char *exit_event(unsigned width)
@@ -449,13 +470,13 @@ static int plan_site(struct probe_plan *plan, size_t image, size_t index, bool p
 		miss(plan, image, site);
 		return 0;
 	}
-	event = entry_event(words_at(sites, site, polls));
+	event = entry_event(words_at(plan, image, site, polls));
 	entry = add_probe(plan, entry_events[event].name, PROBE_ENTRY, image, index,
 			  site->address + (uint64_t)start);
 	if (!entry)
 		return -1;
 	entry->polls = polls;
-	entry->words = words_at(sites, site, polls);
+	entry->words = words_at(plan, image, site, polls);
 	if (fetch_at_entry(entry, sites, entry_events[event].room))
 		return -1;
 	if (plan->choice.exits == EXITS_NONE ||

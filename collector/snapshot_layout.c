@@ -17,7 +17,8 @@
 enum {
 	MOST_NODES = 512,
 	DEEPEST = 24,      /* types inside types; deeper is a type that holds itself */
-	MOST_POINTERS = 2, /* between the polled future and another */
+	MOST_POINTERS = 5, /* between the polled future and another */
+	MOST_DYNS = 1,     /* of these, that may point to one of several types */
 };
 
 /* Does a type hold futures? */
@@ -32,6 +33,8 @@ struct snapshot_layout {
 	const struct dwarf_scopes *scopes;
 	snapshot_type_of *type_of;
 	void *context;
+	const struct snapshot_dyn *dyns; /* borrowed */
+	size_t dyn_count;
 	struct known_type *known; /* owned */
 	bool out_of_memory;
 };
@@ -43,6 +46,7 @@ struct place {
 	size_t base;     /* word that offset counts from, or SNAPSHOT_NONE */
 	uint64_t offset; /* bytes */
 	unsigned pointers;
+	unsigned dyns; /* of them */
 	bool awaited;
 	/* when it lives, as in struct snapshot_node */
 	uint64_t *values; /* owned */
@@ -60,13 +64,19 @@ struct planner {
 };
 
 struct snapshot_layout *snapshot_layout_new(const struct dwarf_scopes *scopes,
-					    snapshot_type_of *type_of, void *context)
+					    snapshot_type_of *type_of, void *context,
+					    const struct snapshot_dyn *dyns, size_t dyn_count)
 {
 	struct snapshot_layout *layout = calloc(1, sizeof(*layout));
 
 	if (layout)
 		*layout = (struct snapshot_layout){
-			.scopes = scopes, .type_of = type_of, .context = context};
+			.scopes = scopes,
+			.type_of = type_of,
+			.context = context,
+			.dyns = dyns,
+			.dyn_count = dyn_count,
+		};
 	return layout;
 }
 
@@ -100,7 +110,7 @@ static bool is_dyn_future(Dwarf_Die *type)
 	const char *name = dwarf_diename(type);
 	Dwarf_Die member;
 
-	return name && starts_with(name, "Box<") && strstr(name, "dyn ") &&
+	return name && starts_with(name, "alloc::boxed::Box<") && strstr(name, "dyn ") &&
 	       strstr(name, "future::Future<") &&
 	       layout_child(type, DW_TAG_member, "vtable", &member);
 }
@@ -425,12 +435,31 @@ static void look_at_node(struct planner *planner, struct place *place, size_t ty
 		push_contents(planner, &inner);
 }
 
+/* May the future lie behind a pointer of that name? `..Future<Output=T>..` names T. */
+static bool gives_output(const struct snapshot_dyn *dyn, const char *pointer)
+{
+	static const char mark[] = "Output=";
+	const char *output = strstr(pointer, mark);
+	size_t length = dyn->output ? strlen(dyn->output) : 0;
+
+	return !output || !dyn->output ||
+	       (strncmp(output + sizeof(mark) - 1, dyn->output, length) == 0 &&
+		output[sizeof(mark) - 1 + length] == '>');
+}
+
+/*
+ * Of a future behind `dyn` the vtable tells the type; what each of those that it may be
+ * holds lives only with that vtable.
+ */
 static void look_at_dyn(struct planner *planner, struct place *place)
 {
+	const struct snapshot_layout *layout = planner->layout;
 	struct snapshot_node node = node_of(place, SNAPSHOT_NONE);
 	uint64_t pointer = 0;
 	uint64_t vtable = 0;
+	struct place inner;
 	Dwarf_Die member;
+	size_t index;
 
 	if (layout_child(&place->type, DW_TAG_member, "pointer", &member))
 		layout_member_offset(&member, &pointer);
@@ -439,11 +468,34 @@ static void look_at_dyn(struct planner *planner, struct place *place)
 	node.base = word_at(planner, place->base, place->offset + pointer);
 	node.offset = 0;
 	node.vtable = word_at(planner, place->base, place->offset + vtable);
-	if (node.base == SNAPSHOT_NONE || node.vtable == SNAPSHOT_NONE) {
+	index = node.base == SNAPSHOT_NONE || node.vtable == SNAPSHOT_NONE
+			? SNAPSHOT_NONE
+			: add_node(planner, &node);
+	if (index == SNAPSHOT_NONE) {
 		planner->plan->left_out++;
 		free(node.values);
-	} else if (add_node(planner, &node) == SNAPSHOT_NONE) {
-		free(node.values);
+		return;
+	}
+	if (place->dyns == MOST_DYNS || place->pointers == MOST_POINTERS)
+		return;
+	inner = inside(place, index);
+	inner.base = node.base;
+	inner.offset = 0;
+	inner.awaited = node.awaited;
+	inner.pointers++;
+	inner.dyns++;
+	inner.excluded = false;
+	inner.value_count = 1;
+	for (size_t i = 0; i < layout->dyn_count; i++) {
+		struct place candidate = inner;
+		uint64_t address = layout->dyns[i].vtable;
+
+		if (!gives_output(&layout->dyns[i], dwarf_diename(&place->type)))
+			continue;
+		candidate.type = layout->dyns[i].die;
+		candidate.values = &address;
+		if (own_values(planner, &candidate))
+			push(planner, &candidate);
 	}
 }
 

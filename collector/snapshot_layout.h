@@ -16,10 +16,20 @@ struct snapshot_layout;
  */
 typedef size_t snapshot_type_of(void *context, Dwarf_Die *die);
 
-/* What is learnt of types serves all plans. Both are borrowed. Returns NULL when memory ran
- * out. */
+/* A type of future that may lie behind a `Box<dyn Future>`. */
+struct snapshot_dyn {
+	Dwarf_Die die;      /* that describes it */
+	uint64_t vtable;    /* virtual address as linked */
+	const char *output; /* borrowed: name of the type that it gives; NULL: unknown */
+};
+
+/*
+ * What is learnt of types serves all plans. dyns[0..dyn_count) are the types with
+ * vtables. All is borrowed. Returns NULL when memory ran out.
+ */
 struct snapshot_layout *snapshot_layout_new(const struct dwarf_scopes *scopes,
-					    snapshot_type_of *type_of, void *context);
+					    snapshot_type_of *type_of, void *context,
+					    const struct snapshot_dyn *dyns, size_t dyn_count);
 void snapshot_layout_free(struct snapshot_layout *layout);
 
 /*

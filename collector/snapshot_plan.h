@@ -15,7 +15,7 @@
 #define SNAPSHOT_NONE SIZE_MAX
 
 /* The most words that one trap reads: a probe has at most 128 arguments (MAX_TRACE_ARGS). */
-enum { SNAPSHOT_MOST_WORDS = 64 };
+enum { SNAPSHOT_MOST_WORDS = 96 };
 
 /* Eight bytes to read. */
 struct snapshot_word {

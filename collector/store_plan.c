@@ -146,8 +146,9 @@ static int write_type(struct writer *writer, size_t index)
 	sqlite3_bind_int64(insert, 7, (sqlite3_int64)type->size);
 	sqlite3_bind_int64(insert, 8, type->inlined);
 	sqlite3_bind_int(insert, 9, probe_plan_sees_all(writer->plan, writer->image, index));
+	sqlite3_bind_int64(insert, 10, type->snapshot.left_out);
 	if (writer->plan->choice.level == LEVEL_EXACT)
-		sqlite3_bind_int(insert, 10,
+		sqlite3_bind_int(insert, 11,
 				 probe_plan_has_stores(writer->plan, writer->image, index));
 	return step(writer, INSERT_FUTURE_TYPE) || write_await_points(writer, type, id) ? -1
 											: 0;

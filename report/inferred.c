@@ -156,7 +156,8 @@ static struct poll *living_poll(struct inferred *inferred, struct poll *outer,
 	if (future->parent != LIVING_NONE && future->parent != 0)
 		around = living_poll(inferred, outer, set, future->parent, is_new);
 	return around ? inner_poll(inferred, outer, around, future->type_id, future->address,
-				   future->node, is_new ? STATE_UNRESUMED : future->state)
+				   future->node,
+				   is_new || !future->begun ? STATE_UNRESUMED : future->state)
 		      : NULL;
 }
 
@@ -214,9 +215,9 @@ static struct poll *place_by_memory(struct inferred *inferred, struct poll *oute
 		struct snapshot_type type =
 			snapshots_type(inferred->snapshots, future->type_id);
 
-		if (future->begun && poll->self_known &&
-		    poll->self - future->address < type.size && future->parent == found &&
-		    !type.complete &&
+		/* One that has not begun has now. */
+		if (poll->self_known && poll->self - future->address < type.size &&
+		    future->parent == found && !type.complete &&
 		    (future->type_id != poll->type_id || future->address != poll->self))
 			found = i;
 	}
@@ -286,16 +287,29 @@ static const struct living *find_living(const struct living_set *set, size_t nod
 	return NULL;
 }
 
-static const struct living *same_future(const struct living_set *set,
-					const struct living *future)
+/*
+ * The future in set that the one at index of other still is, in the same futures, or
+ * LIVING_NONE: another one may have taken its memory in another one's.
+ */
+static size_t same_future(const struct living_set *set, const struct living_set *other,
+			  size_t index)
 {
-	return find_living(set, future->node, future->type_id, future->address);
+	const struct living *future = &other->futures[index];
+	const struct living *same =
+		find_living(set, future->node, future->type_id, future->address);
+
+	if (!same || (future->parent != LIVING_NONE &&
+		      same_future(set, other, future->parent) == LIVING_NONE))
+		return LIVING_NONE;
+	return (size_t)(same - set->futures);
 }
 
 /* The future of an inferred poll. */
 static const struct living *future_of(const struct living_set *set, const struct poll *poll)
 {
-	return set ? find_living(set, poll->node, poll->type_id, poll->self) : NULL;
+	if (!set || (poll->parent->is_inferred && !future_of(set, poll->parent)))
+		return NULL;
+	return find_living(set, poll->node, poll->type_id, poll->self);
 }
 
 static bool has_trapped(const struct poll *outer, const struct living *future)
@@ -328,9 +342,11 @@ static int infer_before(struct inferred *inferred, struct poll *outer,
 {
 	for (size_t i = 1; i < outer->living.count; i++) {
 		const struct living *future = &outer->living.futures[i];
-		const struct living *later = after ? same_future(after, future) : NULL;
-		bool certain = future->certain || (later && later->state != future->state);
-		bool is_gone = after ? !later : outer->result == POLL_READY;
+		size_t later = after ? same_future(after, &outer->living, i) : LIVING_NONE;
+		bool certain =
+			future->certain ||
+			(later != LIVING_NONE && after->futures[later].state != future->state);
+		bool is_gone = after ? later == LIVING_NONE : outer->result == POLL_READY;
 		struct poll *poll;
 
 		if (!future->begun || (!certain && !is_gone) ||
@@ -354,17 +370,17 @@ static int infer_after(struct inferred *inferred, struct poll *outer,
 {
 	for (size_t i = 1; i < after->count; i++) {
 		const struct living *future = &after->futures[i];
-		const struct living *before = same_future(&outer->living, future);
+		size_t before = same_future(&outer->living, after, i);
+		bool is_new = before == LIVING_NONE;
 		struct poll *poll;
 
 		if (!future->begun || is_told(inferred, outer, after, i))
 			continue;
-		poll = living_poll(inferred, outer, before ? &outer->living : after,
-				   before ? (size_t)(before - outer->living.futures) : i,
-				   !before);
+		poll = living_poll(inferred, outer, is_new ? after : &outer->living,
+				   is_new ? i : before, is_new);
 		if (!poll)
 			return -1;
-		if (!before && (future->certain || future->state >= 0))
+		if (is_new && (future->certain || future->state >= 0))
 			poll->certain = true;
 	}
 	return 0;

@@ -30,7 +30,6 @@ struct plan {
 	struct snapshot_type type;
 	struct node *nodes; /* owned */
 	size_t count;
-	size_t words;      /* that it needs */
 	int64_t first_id;  /* of its nodes in snapshot_node; they are in a row */
 	UT_hash_handle hh; /* keyed by type_id */
 };
@@ -94,12 +93,6 @@ static int64_t column_or(sqlite3_stmt *row, int column, int64_t otherwise)
 		       : sqlite3_column_int64(row, column);
 }
 
-static void need_word(struct plan *plan, int64_t word)
-{
-	if (word >= 0 && (size_t)word >= plan->words)
-		plan->words = (size_t)word + 1;
-}
-
 static int take_node(struct snapshots *snapshots, sqlite3_stmt *row)
 {
 	struct plan *plan = plan_of(snapshots, sqlite3_column_int64(row, 1));
@@ -126,9 +119,6 @@ static int take_node(struct snapshots *snapshots, sqlite3_stmt *row)
 		.width = (unsigned)sqlite3_column_int(row, 10),
 		.excluded = sqlite3_column_int(row, 11),
 	};
-	need_word(plan, node->base_word);
-	need_word(plan, node->vtable_word);
-	need_word(plan, node->word);
 	return 0;
 }
 
@@ -240,8 +230,10 @@ static uint64_t masked(uint64_t value, unsigned width)
 
 static bool is_possible(const struct node *node, const struct node *parent, uint64_t value)
 {
+	unsigned width = parent->vtable_word >= 0 ? 64 : parent->width;
+
 	for (size_t i = 0; i < node->value_count; i++)
-		if (masked(node->values[i], parent->width) == value)
+		if (masked(node->values[i], width) == value)
 			return !node->excluded;
 	return node->excluded;
 }
@@ -249,6 +241,13 @@ static bool is_possible(const struct node *node, const struct node *parent, uint
 static bool is_coroutine(const struct snapshots *snapshots, int64_t type_id)
 {
 	return snapshots_type(snapshots, type_id).is_coroutine;
+}
+
+/* A node may need words for which there was no room in the trap. */
+static bool is_readable(const struct node *node, size_t count)
+{
+	return node->word < (int64_t)count && node->base_word < (int64_t)count &&
+	       node->vtable_word < (int64_t)count;
 }
 
 static void read_node(const struct snapshots *snapshots, const struct plan *plan, size_t index,
@@ -261,11 +260,14 @@ static void read_node(const struct snapshots *snapshots, const struct plan *plan
 
 	*reading = (struct reading){.type_id = node->type_id, .holder = LIVING_NONE};
 	if (node->parent != LIVING_NONE) {
-		const struct reading *parent = &readings[node->parent];
+		struct reading *parent = &readings[node->parent];
 
 		if (!parent->lives ||
 		    !is_possible(node, &plan->nodes[node->parent], parent->value))
 			return;
+		/* A node of its own says more than the vtable of what is behind `dyn`. */
+		if (plan->nodes[node->parent].vtable_word >= 0)
+			parent->type_id = 0;
 		reading->holder = parent->type_id ? node->parent : parent->holder;
 	}
 	if (!base)
@@ -279,6 +281,7 @@ static void read_node(const struct snapshots *snapshots, const struct plan *plan
 
 		HASH_FIND(hh, snapshots->vtables, &address, sizeof(address), vtable);
 		reading->type_id = vtable ? vtable->type_id : 0;
+		reading->value = address;
 	}
 	reading->lives = true;
 	/* A coroutine lives while it is suspended. Behind `dyn` its state is not read. */
@@ -394,13 +397,16 @@ int snapshots_read(const struct snapshots *snapshots, int64_t type_id, const voi
 	int status = -1;
 
 	*living = (struct living_set){0};
-	if (!plan || !plan->count || !words || count < plan->words)
+	if (!plan || !plan->count || !words)
 		return 0;
 	readings = malloc(plan->count * sizeof(*readings));
 	alive = malloc(plan->count * sizeof(*alive));
 	if (readings && alive) {
 		for (size_t i = 0; i < plan->count; i++) {
-			read_node(snapshots, plan, i, words, self, bias, readings);
+			if (is_readable(&plan->nodes[i], count))
+				read_node(snapshots, plan, i, words, self, bias, readings);
+			else
+				readings[i] = (struct reading){.holder = LIVING_NONE};
 			if (i && readings[i].lives && readings[i].type_id)
 				alive[alive_count++] = i;
 		}

@@ -30,6 +30,8 @@ CREATE TABLE future_type (
     line INTEGER,
     size_bytes INTEGER,     -- NULL: unknown
     inlined INTEGER NOT NULL, -- live inlined copies of its poll, which no probe sees
+    left_out INTEGER NOT NULL, -- futures that may lie in its memory and that traps do not
+                            -- read, for want of room
     complete INTEGER NOT NULL, -- 1: every physical copy of its poll is probed and none is inlined
     stores_proven INTEGER   -- level exact, 1: some of its polls are inlined, and the stores of
                             -- state_store are proven to be hit once by each of them all;
@@ -159,7 +161,8 @@ CREATE TABLE snapshot_node (
                             -- rows in snapshot_value, 1: none of them
 );
 
--- Discriminants of the parent with which a snapshot_node lives, or does not.
+-- Discriminants of the parent with which a snapshot_node lives, or does not; of a parent
+-- behind `dyn` addresses of vtables, as linked.
 CREATE TABLE snapshot_value (
     node_id INTEGER NOT NULL REFERENCES snapshot_node (id),
     value INTEGER NOT NULL
@@ -248,8 +251,8 @@ INSERT INTO image (id, path, build_id) VALUES (?, ?, ?);
 
 -- name: insert_future_type
 INSERT INTO future_type (id, image_id, name, kind, file, line, size_bytes, inlined, complete,
-    stores_proven)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    left_out, stores_proven)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_await_point
 INSERT INTO await_point (future_type_id, state, file, line, awaitee) VALUES (?, ?, ?, ?, ?);

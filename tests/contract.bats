@@ -93,8 +93,10 @@ END
     "$ASYNCREC" -o t.db "$SUBJECTS/seed-1.96-debug" >out
     same "polls of seed::example" "$(truth seed::example 3)" \
         "$(sql t.db "SELECT polls FROM poll_count WHERE name = 'seed::example'")"
-    same "hand-written futures" 0 \
-        "$(sql t.db "SELECT count(*) FROM poll_count WHERE name = 'seed::Pend' AND polls > 0")"
+    same "traps of hand-written futures" 0 "$(sql t.db "
+        SELECT count(*) FROM poll p JOIN future f ON f.id = p.future_id
+        JOIN future_type t ON t.id = f.future_type_id
+        WHERE t.kind = 'future' AND p.source = 'probe'")"
 }
 
 @test "-o defaults to trace.db, a second recording replaces the first" {

@@ -28,6 +28,8 @@ static LONG: Place = Place::new("long nap");
 static LEFT: Place = Place::new("left nap");
 static RIGHT: Place = Place::new("right nap");
 static HIDDEN: Place = Place::new("hidden nap");
+static LAST: Place = Place::new("last nap");
+static NEVER: AtomicU64 = AtomicU64::new(0); // polls of Never
 
 thread_local! {
     static TIMERS: RefCell<Vec<(Instant, Waker)>> = RefCell::new(Vec::new());
@@ -102,6 +104,7 @@ impl Future for Never {
     type Output = usize;
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<usize> {
+        NEVER.fetch_add(1, Relaxed);
         Poll::Pending
     }
 }
@@ -147,7 +150,8 @@ async fn behind_dyn() {
 }
 
 async fn stuck() -> usize {
-    nap(20, &SHORT).await + Never.await // await: never
+    let a = nap(20, &LAST).await; // await: last nap
+    a + Never.await // await: never
 }
 
 async fn forgotten() {
@@ -197,9 +201,10 @@ fn main() {
         std::thread::sleep(until.saturating_duration_since(Instant::now()));
         waker.wake();
     }
-    for place in [&SHORT, &LONG, &LEFT, &RIGHT, &HIDDEN] {
+    for place in [&SHORT, &LONG, &LEFT, &RIGHT, &HIDDEN, &LAST] {
         println!("waited\t{}\t{}", place.mark, place.waited.load(Relaxed));
     }
+    println!("polls of Never {}", NEVER.load(Relaxed));
     if std::env::args().nth(1).as_deref() == Some("hang") {
         println!("hanging");
         loop {

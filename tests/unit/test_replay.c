@@ -20,9 +20,9 @@
  * another function. */
 static const char probes[] =
 	"INSERT INTO image VALUES (1, 'x', NULL);"
-	"INSERT INTO future_type (id, image_id, name, kind, size_bytes, inlined, complete) "
-	"VALUES "
-	"(1, 1, 'outer', 'async_fn', 64, 0, 1), (2, 1, 'inner', 'future', 8, 0, 1);"
+	"INSERT INTO future_type (id, image_id, name, kind, size_bytes, inlined, complete, "
+	"left_out) VALUES "
+	"(1, 1, 'outer', 'async_fn', 64, 0, 1, 0), (2, 1, 'inner', 'future', 8, 0, 1, 0);"
 	"INSERT INTO probe (id, image_id, future_type_id, kind, entry_id, file_offset, "
 	"address, function_address, stack_above,"
 	" state_known, self_known, waker_known, exits, result_is, result_value, tail_address,"
@@ -265,6 +265,16 @@ static void a_hit_in_an_executor_is_in_no_poll(void **state)
 	hits(*state, "- - -; 2 2 2");
 }
 
+static void a_task_s_function_stands_for_the_poll_of_its_future(void **state)
+{
+	/* the task is at 460, its future 40 bytes above */
+	event(*state, 1, 7, 7, 200, 460, 0);
+	event(*state, 2, 7, 1, 100, 500, 0);
+	event(*state, 3, 7, 3, 50, 508, 0);
+	event(*state, 4, 7, 4, 50, 0, 0);
+	stacks(*state, "1 in - 1-? ? running; 2 in 1 3-4 ready");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -284,6 +294,8 @@ int main(void)
 						unmake),
 		cmocka_unit_test_setup_teardown(tasks_inside_their_executor_have_no_parent,
 						make, unmake),
+		cmocka_unit_test_setup_teardown(
+			a_task_s_function_stands_for_the_poll_of_its_future, make, unmake),
 		cmocka_unit_test_setup_teardown(a_hit_is_in_the_innermost_poll, make, unmake),
 		cmocka_unit_test_setup_teardown(a_hit_at_either_end_of_a_poll_is_in_it, make,
 						unmake),
