@@ -178,6 +178,26 @@ static void learn_impl(struct worker *worker, Dwarf_Die *die, dwarf_scope scope,
 	free(inner);
 }
 
+/* The function lives at address: note it if it does not return. */
+static void note_diverging(struct worker *worker, Dwarf_Die *die, const char *name,
+			   uint64_t address)
+{
+	struct dwarf_pass *pass = &worker->pass;
+	struct diverging_function *grown;
+	Dwarf_Attribute attribute;
+
+	if (!name || !dwarf_attr_integrate(die, DW_AT_noreturn, &attribute))
+		return;
+	grown = room_for_one(pass->diverging, pass->diverging_count, &pass->diverging_room,
+			     sizeof(*grown));
+	if (!grown) {
+		worker->out_of_memory = true;
+		return;
+	}
+	pass->diverging = grown;
+	grown[pass->diverging_count++] = (struct diverging_function){address, name};
+}
+
 static void visit_function(struct worker *worker, Dwarf_Die *die, dwarf_scope scope)
 {
 	const char *name = dwarf_diename(die);
@@ -191,6 +211,7 @@ static void visit_function(struct worker *worker, Dwarf_Die *die, dwarf_scope sc
 	}
 	if (dwarf_pass_is_live(worker->image, die, &entry)) {
 		worker->function = *die;
+		note_diverging(worker, die, name, entry);
 		find_copies(worker, die, INLINED_COPY_NONE);
 	}
 }
@@ -276,6 +297,22 @@ static int append(Dwarf_Die **dies, size_t *count, const Dwarf_Die *more, size_t
 	return 0;
 }
 
+static int append_diverging(struct dwarf_pass *pass, const struct dwarf_pass *found)
+{
+	size_t count = pass->diverging_count + found->diverging_count;
+	struct diverging_function *grown =
+		realloc(pass->diverging, (count + 1) * sizeof(*grown));
+
+	if (!grown)
+		return -1;
+	pass->diverging = grown;
+	if (found->diverging_count)
+		memcpy(grown + pass->diverging_count, found->diverging,
+		       found->diverging_count * sizeof(*grown));
+	pass->diverging_count = count;
+	return 0;
+}
+
 /* Append what a worker found, which may be emptied. Returns 0, or -1: no memory. */
 static int take(struct dwarf_pass *pass, struct dwarf_pass *found)
 {
@@ -299,7 +336,8 @@ static int take(struct dwarf_pass *pass, struct dwarf_pass *found)
 		   found->function_count) ||
 	    append(&pass->task_types, &pass->task_type_count, found->task_types,
 		   found->task_type_count) ||
-	    append(&pass->vtables, &pass->vtable_count, found->vtables, found->vtable_count))
+	    append(&pass->vtables, &pass->vtable_count, found->vtables, found->vtable_count) ||
+	    append_diverging(pass, found))
 		return -1;
 	for (size_t i = 0; i < found->copy_count; i++) {
 		copies[pass->copy_count] = found->copies[i];
@@ -402,5 +440,6 @@ void dwarf_pass_free(struct dwarf_pass *pass)
 	free(pass->task_types);
 	free(pass->vtables);
 	free(pass->copies);
+	free(pass->diverging);
 	*pass = (struct dwarf_pass){0};
 }

@@ -8,6 +8,7 @@
 #include <elfutils/libdw.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct dwarf_scopes;
 struct image;
@@ -22,6 +23,12 @@ struct inlined_copy {
 	Dwarf_Die function; /* the DW_TAG_subprogram in whose code it lies */
 	void *origin;       /* bytes of the abstract instance's DIE: whose copy it is */
 	size_t parent;      /* index of the nearest copy around it, or INLINED_COPY_NONE */
+};
+
+/* A function in the linked file that does not return. */
+struct diverging_function {
+	uint64_t address; /* virtual, as linked */
+	const char *name; /* of libdw; without namespaces */
 };
 
 /* The DIEs live as long as the image's Dwarf. */
@@ -40,6 +47,9 @@ struct dwarf_pass {
 	struct inlined_copy *copies; /* owned; outer before inner */
 	size_t copy_count;
 	size_t copy_room;
+	struct diverging_function *diverging; /* owned */
+	size_t diverging_count;
+	size_t diverging_room;
 	bool split_missing; /* a unit's split part was not found */
 };
 

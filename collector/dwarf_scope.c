@@ -1,12 +1,24 @@
 #include "dwarf_scope.h"
 
+#include <dwarf.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uthash.h>
 
 struct scope {
 	void *address;      /* of the DIE's bytes: unlike its offset, unique over split files */
 	Dwarf_CU *unit;     /* that it stands in */
 	dwarf_scope parent; /* DWARF_SCOPE_NONE: top of a compile unit */
+	bool is_struct;
+	bool is_declaration; /* of a struct that is defined elsewhere */
+};
+
+/* The structs of one full name. */
+struct definition {
+	char *path;          /* owned */
+	dwarf_scope defined; /* one that is defined; DWARF_SCOPE_NONE: none was seen */
+	UT_hash_handle hh;   /* keyed by path */
 };
 
 struct dwarf_scopes {
@@ -14,6 +26,7 @@ struct dwarf_scopes {
 	size_t count;
 	size_t room;
 	dwarf_scope *by_address; /* owned; once the tree is done: the scopes by address */
+	struct definition *definitions; /* owned; then also: of what is declared somewhere */
 };
 
 static const char anonymous[] = "{anonymous}";
@@ -25,8 +38,17 @@ struct dwarf_scopes *dwarf_scopes_new(void)
 
 void dwarf_scopes_free(struct dwarf_scopes *scopes)
 {
+	struct definition *definition;
+	struct definition *next;
+
 	if (!scopes)
 		return;
+	HASH_ITER(hh, scopes->definitions, definition, next)
+	{
+		HASH_DEL(scopes->definitions, definition);
+		free(definition->path);
+		free(definition);
+	}
 	free(scopes->scopes);
 	free(scopes->by_address);
 	free(scopes);
@@ -34,6 +56,8 @@ void dwarf_scopes_free(struct dwarf_scopes *scopes)
 
 dwarf_scope dwarf_scopes_add(struct dwarf_scopes *scopes, Dwarf_Die *die, dwarf_scope parent)
 {
+	bool is_struct;
+
 	if (scopes->count == scopes->room) {
 		size_t room = scopes->room ? scopes->room * 2 : 4096;
 		struct scope *grown = room < DWARF_SCOPE_NONE
@@ -45,7 +69,14 @@ dwarf_scope dwarf_scopes_add(struct dwarf_scopes *scopes, Dwarf_Die *die, dwarf_
 		scopes->scopes = grown;
 		scopes->room = room;
 	}
-	scopes->scopes[scopes->count] = (struct scope){die->addr, die->cu, parent};
+	is_struct = dwarf_tag(die) == DW_TAG_structure_type;
+	scopes->scopes[scopes->count] = (struct scope){
+		.address = die->addr,
+		.unit = die->cu,
+		.parent = parent,
+		.is_struct = is_struct,
+		.is_declaration = is_struct && dwarf_hasattr(die, DW_AT_declaration),
+	};
 	return (dwarf_scope)scopes->count++;
 }
 
@@ -120,6 +151,88 @@ static int compare_address(const void *left, const void *right, void *context)
 	return a < b ? -1 : a > b;
 }
 
+static struct definition *find_definition(const struct dwarf_scopes *scopes, dwarf_scope scope)
+{
+	char *path = dwarf_scope_path(scopes, scope);
+	struct definition *definition = NULL;
+
+	if (path)
+		HASH_FIND_STR(scopes->definitions, path, definition);
+	free(path);
+	return definition;
+}
+
+static int add_declaration(struct dwarf_scopes *scopes, dwarf_scope scope)
+{
+	struct definition *definition = find_definition(scopes, scope);
+
+	if (definition)
+		return 0;
+	definition = calloc(1, sizeof(*definition));
+	if (definition)
+		definition->path = dwarf_scope_path(scopes, scope);
+	if (!definition || !definition->path) {
+		free(definition);
+		return -1;
+	}
+	definition->defined = DWARF_SCOPE_NONE;
+	HASH_ADD_KEYPTR(hh, scopes->definitions, definition->path, strlen(definition->path),
+			definition);
+	return 0;
+}
+
+/* A last name that some declaration has: most structs need no look at their whole path. */
+struct last_name {
+	const char *name;  /* of libdw */
+	UT_hash_handle hh; /* keyed by name */
+};
+
+static int add_last_name(struct last_name **names, const char *name)
+{
+	struct last_name *known;
+
+	HASH_FIND_STR(*names, name, known);
+	if (known)
+		return 0;
+	known = malloc(sizeof(*known));
+	if (!known)
+		return -1;
+	known->name = name;
+	HASH_ADD_KEYPTR(hh, *names, known->name, strlen(known->name), known);
+	return 0;
+}
+
+/* Find the definitions of the structs that are declared. */
+static int find_definitions(struct dwarf_scopes *scopes)
+{
+	struct last_name *names = NULL;
+	struct last_name *name;
+	struct last_name *next;
+	int status = 0;
+
+	for (size_t i = 0; i < scopes->count && !status; i++)
+		if (scopes->scopes[i].is_declaration)
+			status =
+				add_declaration(scopes, (dwarf_scope)i) ||
+				add_last_name(&names, dwarf_scope_name(scopes, (dwarf_scope)i));
+	for (size_t i = 0; names && i < scopes->count && !status; i++) {
+		struct definition *definition;
+
+		if (!scopes->scopes[i].is_struct || scopes->scopes[i].is_declaration)
+			continue;
+		HASH_FIND_STR(names, dwarf_scope_name(scopes, (dwarf_scope)i), name);
+		definition = name ? find_definition(scopes, (dwarf_scope)i) : NULL;
+		if (definition)
+			definition->defined = (dwarf_scope)i;
+	}
+	HASH_ITER(hh, names, name, next)
+	{
+		HASH_DEL(names, name);
+		free(name);
+	}
+	return status;
+}
+
 int dwarf_scopes_finish(struct dwarf_scopes *scopes)
 {
 	scopes->by_address = malloc((scopes->count + 1) * sizeof(*scopes->by_address));
@@ -135,7 +248,7 @@ int dwarf_scopes_finish(struct dwarf_scopes *scopes)
 			compare_address, scopes->scopes);
 		break;
 	}
-	return 0;
+	return find_definitions(scopes);
 }
 
 static dwarf_scope find(const struct dwarf_scopes *scopes, const void *address)
@@ -155,6 +268,21 @@ static dwarf_scope find(const struct dwarf_scopes *scopes, const void *address)
 			high = middle;
 	}
 	return DWARF_SCOPE_NONE;
+}
+
+void dwarf_scopes_define(const struct dwarf_scopes *scopes, Dwarf_Die *die)
+{
+	dwarf_scope scope = scopes->definitions ? find(scopes, die->addr) : DWARF_SCOPE_NONE;
+	const struct definition *definition;
+	const struct scope *defined;
+
+	if (scope == DWARF_SCOPE_NONE || !scopes->scopes[scope].is_declaration)
+		return;
+	definition = find_definition(scopes, scope);
+	if (!definition || definition->defined == DWARF_SCOPE_NONE)
+		return;
+	defined = &scopes->scopes[definition->defined];
+	*die = (Dwarf_Die){.addr = defined->address, .cu = defined->unit};
 }
 
 char *dwarf_scopes_path(const struct dwarf_scopes *scopes, Dwarf_Die *die)

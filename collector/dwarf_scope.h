@@ -41,7 +41,13 @@ int dwarf_scopes_finish(struct dwarf_scopes *scopes);
  */
 char *dwarf_scopes_path(const struct dwarf_scopes *scopes, Dwarf_Die *die);
 
-/* The same for a scope itself; DWARF_SCOPE_NONE: the empty path. */
+/*
+ * If die only declares a struct, as rustc 1.63 does with some that another unit uses too,
+ * and one defines it, let *die be that.
+ */
+void dwarf_scopes_define(const struct dwarf_scopes *scopes, Dwarf_Die *die);
+
+/* The path of a scope itself; DWARF_SCOPE_NONE: the empty path. */
 char *dwarf_scope_path(const struct dwarf_scopes *scopes, dwarf_scope scope);
 
 /* The scope around this one; its own name, never NULL. */

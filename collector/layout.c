@@ -9,12 +9,20 @@
 /* The first suspend point; 0 is Unresumed, 1 Returned, 2 Panicked. */
 enum { FIRST_SUSPEND_STATE = 3 };
 
-bool layout_type_of(Dwarf_Die *die, Dwarf_Die *type)
+static bool referred_type(Dwarf_Die *die, Dwarf_Die *type)
 {
 	Dwarf_Attribute attribute;
 
 	return dwarf_attr_integrate(die, DW_AT_type, &attribute) &&
 	       dwarf_formref_die(&attribute, type);
+}
+
+bool layout_type_of(const struct dwarf_scopes *scopes, Dwarf_Die *die, Dwarf_Die *type)
+{
+	if (!referred_type(die, type))
+		return false;
+	dwarf_scopes_define(scopes, type);
+	return true;
 }
 
 bool layout_child(Dwarf_Die *die, int tag, const char *name, Dwarf_Die *child)
@@ -65,28 +73,29 @@ static bool unsigned_attribute(Dwarf_Die *die, unsigned name, uint64_t *value)
 	return true;
 }
 
-void layout_skip_wrapper(Dwarf_Die *type)
+void layout_skip_wrapper(const struct dwarf_scopes *scopes, Dwarf_Die *type)
 {
 	Dwarf_Die member;
 	Dwarf_Die coroutine;
 
 	if (starts_with(dwarf_diename(type), "GenFuture<") &&
 	    layout_child(type, DW_TAG_member, NULL, &member) &&
-	    layout_type_of(&member, &coroutine))
+	    layout_type_of(scopes, &member, &coroutine))
 		*type = coroutine;
 }
 
-bool layout_polled_type(Dwarf_Die *pin, Dwarf_Die *polled)
+bool layout_polled_type(const struct dwarf_scopes *scopes, Dwarf_Die *pin, Dwarf_Die *polled)
 {
 	Dwarf_Die member;
 	Dwarf_Die pointer;
 
 	if (!starts_with(dwarf_diename(pin), "Pin<&mut ") ||
 	    !layout_child(pin, DW_TAG_member, NULL, &member) ||
-	    !layout_type_of(&member, &pointer) || dwarf_tag(&pointer) != DW_TAG_pointer_type ||
-	    !layout_type_of(&pointer, polled))
+	    !layout_type_of(scopes, &member, &pointer) ||
+	    dwarf_tag(&pointer) != DW_TAG_pointer_type ||
+	    !layout_type_of(scopes, &pointer, polled))
 		return false;
-	layout_skip_wrapper(polled);
+	layout_skip_wrapper(scopes, polled);
 	return true;
 }
 
@@ -124,7 +133,7 @@ bool layout_discriminant(Dwarf_Die *variant_part, uint64_t *offset, uint64_t *wi
 	return dwarf_attr(variant_part, DW_AT_discr, &attribute) &&
 	       dwarf_formref_die(&attribute, &member) &&
 	       unsigned_attribute(&member, DW_AT_data_member_location, offset) &&
-	       layout_type_of(&member, &type) &&
+	       referred_type(&member, &type) &&
 	       unsigned_attribute(&type, DW_AT_byte_size, width);
 }
 
@@ -173,9 +182,9 @@ static int add_await_point(struct future_type *type, uint64_t state, Dwarf_Die *
 		.file = layout_decl_file(variant_member),
 		.line = decl_line(variant_member),
 	};
-	if (layout_type_of(variant_member, &suspend) &&
+	if (layout_type_of(scopes, variant_member, &suspend) &&
 	    layout_child(&suspend, DW_TAG_member, "__awaitee", &awaitee) &&
-	    layout_type_of(&awaitee, &awaited)) {
+	    layout_type_of(scopes, &awaitee, &awaited)) {
 		char *raw = dwarf_scopes_path(scopes, &awaited);
 
 		point->awaitee = raw ? type_names_author(names, raw) : NULL;
@@ -283,19 +292,21 @@ struct poll_result layout_poll_result(Dwarf_Die *poll, bool in_memory)
 }
 
 /* Type and offset of the member of that name. */
-static bool member(Dwarf_Die *type, const char *name, Dwarf_Die *member_type, unsigned *offset)
+static bool member(const struct dwarf_scopes *scopes, Dwarf_Die *type, const char *name,
+		   Dwarf_Die *member_type, unsigned *offset)
 {
 	Dwarf_Die die;
 	uint64_t location;
 
 	if (!layout_child(type, DW_TAG_member, name, &die) ||
-	    !layout_type_of(&die, member_type) || !layout_member_offset(&die, &location))
+	    !layout_type_of(scopes, &die, member_type) ||
+	    !layout_member_offset(&die, &location))
 		return false;
 	*offset = (unsigned)location;
 	return true;
 }
 
-struct waker_layout layout_waker(Dwarf_Die *context_pointer)
+struct waker_layout layout_waker(const struct dwarf_scopes *scopes, Dwarf_Die *context_pointer)
 {
 	struct waker_layout layout = {0};
 	unsigned raw_waker = 0;
@@ -306,12 +317,12 @@ struct waker_layout layout_waker(Dwarf_Die *context_pointer)
 	Dwarf_Die word;
 
 	/* Context { waker: &Waker }, Waker { waker: RawWaker }, RawWaker { data, vtable } */
-	layout.known = layout_type_of(context_pointer, &context) &&
-		       member(&context, "waker", &waker_pointer, &layout.in_context) &&
-		       layout_type_of(&waker_pointer, &waker) &&
-		       member(&waker, "waker", &raw, &raw_waker) &&
-		       member(&raw, "data", &word, &layout.data) &&
-		       member(&raw, "vtable", &word, &layout.vtable);
+	layout.known = layout_type_of(scopes, context_pointer, &context) &&
+		       member(scopes, &context, "waker", &waker_pointer, &layout.in_context) &&
+		       layout_type_of(scopes, &waker_pointer, &waker) &&
+		       member(scopes, &waker, "waker", &raw, &raw_waker) &&
+		       member(scopes, &raw, "data", &word, &layout.data) &&
+		       member(scopes, &raw, "vtable", &word, &layout.vtable);
 	layout.data += raw_waker;
 	layout.vtable += raw_waker;
 	return layout;

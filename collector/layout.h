@@ -9,8 +9,8 @@
 #include "poll_sites.h"
 #include "type_name.h"
 
-/* Type of die into *type; false if it has none. */
-bool layout_type_of(Dwarf_Die *die, Dwarf_Die *type);
+/* Type of die, its definition if that is known, into *type; false if it has none. */
+bool layout_type_of(const struct dwarf_scopes *scopes, Dwarf_Die *die, Dwarf_Die *type);
 
 /* First child of die with this tag and (unless NULL) this name. */
 bool layout_child(Dwarf_Die *die, int tag, const char *name, Dwarf_Die *child);
@@ -34,14 +34,14 @@ bool layout_discriminant(Dwarf_Die *variant_part, uint64_t *offset, uint64_t *wi
 bool layout_discriminant_value(Dwarf_Die *variant, uint64_t *value);
 
 /* If type is `GenFuture<T>`, let it be the coroutine T, which begins where that does. */
-void layout_skip_wrapper(Dwarf_Die *type);
+void layout_skip_wrapper(const struct dwarf_scopes *scopes, Dwarf_Die *type);
 
 /*
  * The type T that a poll polls, given the type of its first parameter,
  * `Pin<&mut T>`; around a coroutine, `GenFuture<..>` is taken off. False if the
  * type is not of that form or T has no size of its own (`dyn Future`).
  */
-bool layout_polled_type(Dwarf_Die *pin, Dwarf_Die *polled);
+bool layout_polled_type(const struct dwarf_scopes *scopes, Dwarf_Die *pin, Dwarf_Die *polled);
 
 /* The file in which die is declared, malloc'd, or NULL if that is not known. */
 char *layout_decl_file(Dwarf_Die *die);
@@ -64,6 +64,6 @@ int layout_describe(struct future_type *type, Dwarf_Die *die, const struct dwarf
 struct poll_result layout_poll_result(Dwarf_Die *poll, bool in_memory);
 
 /* Where a Context, given the type `&mut Context`, keeps its waker. */
-struct waker_layout layout_waker(Dwarf_Die *context_pointer);
+struct waker_layout layout_waker(const struct dwarf_scopes *scopes, Dwarf_Die *context_pointer);
 
 #endif

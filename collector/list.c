@@ -91,6 +91,50 @@ static void print_user_probe(const struct user_probe *probe)
 	putchar('\n');
 }
 
+/* Distinct instructions that store the state of the type. */
+static size_t count_stores(const struct poll_sites *sites, size_t type)
+{
+	uint64_t last = 0;
+	size_t count = 0;
+
+	for (size_t i = 0; i < sites->store_count; i++) {
+		const struct store_site *store = &sites->stores[i];
+
+		if (store->type != type || (count && store->address == last))
+			continue;
+		last = store->address;
+		count++;
+	}
+	return count;
+}
+
+/* How each coroutine is counted: by its entries, by its stores, or why not. */
+static void print_proofs(const struct probe_plan *plan, size_t image)
+{
+	const struct poll_sites *sites = &plan->images[image];
+
+	printf("%s\n%-8s %-6s %s\n", sites->image->path, "COUNTED", "STORES", "COROUTINE");
+	for (size_t i = 0; i < sites->type_count; i++) {
+		const struct future_type *type = &sites->types[i];
+
+		if (type->kind == FUTURE_HANDWRITTEN || (!type->inlined && !type->physical) ||
+		    !probe_plan_matches(plan, image, i))
+			continue;
+		if (probe_plan_has_stores(plan, image, i))
+			printf("%-8s %-6zu %s\n", "proven", count_stores(sites, i), type->name);
+		else if (probe_plan_sees_all(plan, image, i))
+			printf("%-8s %-6s %s\n", "entries", "-", type->name);
+		else if (type->stores_proven)
+			/* The stores would do, but it has none: an entry cannot be probed. */
+			printf("%-8s %-6s %s: has an entry that no probe can be put on\n",
+			       "partly", "-", type->name);
+		else
+			printf("%-8s %-6s %s: %s, at 0x%" PRIx64 "\n", "partly", "-",
+			       type->name, stores_verdict_text(type->stores_verdict),
+			       type->stores_where);
+	}
+}
+
 int list_poll_sites(const struct probe_plan *plan)
 {
 	size_t image = SIZE_MAX;
@@ -117,6 +161,10 @@ int list_poll_sites(const struct probe_plan *plan)
 		else
 			print_site(sites, site);
 	}
+	for (size_t i = 0; i < plan->image_count; i++)
+		if (plan->choice.level == LEVEL_EXACT && message_level >= 2 &&
+		    plan->images[i].stores_known)
+			print_proofs(plan, i);
 	if (fflush(stdout) || ferror(stdout)) {
 		message_error("--list: cannot write to stdout: %s", strerror(errno));
 		return -1;

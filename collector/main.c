@@ -42,7 +42,8 @@ static int probed_find(struct probed *probed, const char *const *paths, size_t c
 	for (size_t i = 0; i < count; i++) {
 		probed->count++;
 		if (image_open(&probed->images[i], paths[i], name) ||
-		    site_cache_find(&probed->images[i], options->use_cache, &probed->sites[i]))
+		    site_cache_find(&probed->images[i], options->use_cache,
+				    options->choice.level == LEVEL_EXACT, &probed->sites[i]))
 			return -1;
 		/* Other code can be of interest, too. */
 		if (!probed->sites[i].site_count && !options->probe_count) {

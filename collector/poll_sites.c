@@ -21,6 +21,7 @@
 #include "layout.h"
 #include "root_sites.h"
 #include "snapshot_layout.h"
+#include "store_sites.h"
 #include "symbol_sites.h"
 #include "task_layout.h"
 #include "type_name.h"
@@ -54,6 +55,9 @@ struct finder {
 	struct polling_function *functions; /* owned; those with inlined copies */
 	struct type_index *type_indexes;    /* owned */
 	struct poll_sites *sites;           /* the result */
+	size_t *inlined_of;                 /* owned; by copy of the pass: the index in
+					     * poll_sites.inlined or INLINED_POLL_NONE */
+	bool with_stores;                   /* find store sites, too */
 	bool untyped;                       /* a poll function has no parameters */
 	bool out_of_memory;
 };
@@ -280,19 +284,21 @@ static void consider(struct finder *finder, Dwarf_Die *die)
 		finder->untyped = true;
 		return;
 	}
-	if (!layout_type_of(die, &returned))
+	if (!layout_type_of(finder->pass.scopes, die, &returned))
 		return;
 	type_name = dwarf_diename(&returned);
 	if (!type_name || strncmp(type_name, "Poll<", 5) != 0)
 		return;
-	if (!layout_type_of(&self, &pin) || !layout_polled_type(&pin, &polled))
+	if (!layout_type_of(finder->pass.scopes, &self, &pin) ||
+	    !layout_polled_type(finder->pass.scopes, &pin, &polled))
 		return;
 	context = self;
 	if (is_resume) {
 		has_context = layout_child(die, DW_TAG_variable, "_task_context", &context) &&
-			      layout_type_of(&context, &context_type);
+			      layout_type_of(finder->pass.scopes, &context, &context_type);
 	} else {
-		if (!next_parameter(&context) || !layout_type_of(&context, &context_type))
+		if (!next_parameter(&context) ||
+		    !layout_type_of(finder->pass.scopes, &context, &context_type))
 			return;
 		type_name = dwarf_diename(&context_type);
 		if (!type_name || !strstr(type_name, "task::wake::Context"))
@@ -312,7 +318,7 @@ static void consider(struct finder *finder, Dwarf_Die *die)
 		return;
 	site.type = (size_t)type;
 	if (!sites->waker.known && has_context)
-		sites->waker = layout_waker(&context_type);
+		sites->waker = layout_waker(finder->pass.scopes, &context_type);
 	find_registers(finder, die, &self, has_context ? &context : NULL, &returned, &site);
 	add_site(finder, &site, linkage_name_of(die));
 }
@@ -333,7 +339,7 @@ static void consider_executor(struct finder *finder, Dwarf_Die *die,
 
 	if (executor->role == EXECUTOR_RUNS_TASK && !code_range(finder, die, &site))
 		return;
-	if (!task_layout_future(die, executor, &future))
+	if (!task_layout_future(finder->pass.scopes, die, executor, &future))
 		return;
 	if (executor->role == EXECUTOR_BLOCKS_ON) {
 		struct type_index *known = find_type(finder, &future);
@@ -377,15 +383,19 @@ static void add_ranges(struct finder *finder, Dwarf_Die *die, size_t poll)
 	}
 }
 
-/* Of the copies that the pass found, keep those of functions that poll. */
+/*
+ * Of the copies that the pass found, keep those of functions that poll. Which one became
+ * which is left in finder->inlined_of.
+ */
 static int keep_inlined(struct finder *finder)
 {
 	const struct dwarf_pass *pass = &finder->pass;
 	struct poll_sites *sites = finder->sites;
 	size_t *kept = calloc(pass->copy_count + 1, sizeof(*kept));
 
+	finder->inlined_of = calloc(pass->copy_count + 1, sizeof(*finder->inlined_of));
 	sites->inlined = calloc(pass->copy_count + 1, sizeof(*sites->inlined));
-	if (!kept || !sites->inlined) {
+	if (!kept || !sites->inlined || !finder->inlined_of) {
 		free(kept);
 		return -1;
 	}
@@ -400,12 +410,13 @@ static int keep_inlined(struct finder *finder)
 
 		HASH_FIND_PTR(finder->functions, &copy.origin, function);
 		kept[i] = parent;
+		finder->inlined_of[i] = INLINED_POLL_NONE;
 		if (!function || function->type == POLL_SITE_NO_TYPE ||
 		    !dwarf_pass_is_live(finder->image, &copy.function, &entry))
 			continue;
 		if (dwarf_attr(&copy.die, DW_AT_call_line, &attribute))
 			dwarf_formudata(&attribute, &line);
-		kept[i] = sites->inlined_count++;
+		kept[i] = finder->inlined_of[i] = sites->inlined_count++;
 		sites->inlined[kept[i]] = (struct inlined_poll){
 			.type = function->type,
 			.parent = parent,
@@ -491,6 +502,7 @@ static void finder_free(struct finder *finder)
 		free(index->output);
 		free(index);
 	}
+	free(finder->inlined_of);
 	dwarf_pass_free(&finder->pass);
 }
 
@@ -520,14 +532,15 @@ static void add_vtable(struct finder *finder, Dwarf_Die *variable)
 	Dwarf_Die type;
 	size_t count;
 
-	if (!layout_type_of(variable, &vtable) ||
+	if (!layout_type_of(finder->pass.scopes, variable, &vtable) ||
 	    !dwarf_attr(&vtable, DW_AT_containing_type, &attribute) ||
 	    !dwarf_formref_die(&attribute, &type) ||
 	    !dwarf_attr(variable, DW_AT_location, &attribute) ||
 	    dwarf_getlocation(&attribute, &operations, &count) || count != 1 ||
 	    operations[0].atom != DW_OP_addr)
 		return;
-	layout_skip_wrapper(&type);
+	dwarf_scopes_define(finder->pass.scopes, &type);
+	layout_skip_wrapper(finder->pass.scopes, &type);
 	known = find_type(finder, &type);
 	if (!known)
 		return;
@@ -572,8 +585,8 @@ static int plan_snapshots(struct finder *finder)
 {
 	struct poll_sites *sites = finder->sites;
 	struct snapshot_dyn *dyns = dyn_types(finder);
-	struct snapshot_layout *layout =
-		snapshot_layout_new(type_of, finder, dyns, sites->vtable_count);
+	struct snapshot_layout *layout = snapshot_layout_new(finder->pass.scopes, type_of,
+							     finder, dyns, sites->vtable_count);
 	bool *polled = calloc(sites->type_count + 1, sizeof(*polled));
 	int status = layout && polled && dyns ? 0 : -1;
 
@@ -589,6 +602,16 @@ static int plan_snapshots(struct finder *finder)
 	snapshot_layout_free(layout);
 	free(dyns);
 	return status;
+}
+
+/* Find the store sites, if they are wanted. */
+static int find_stores(struct finder *finder)
+{
+	if (!finder->with_stores)
+		return 0;
+	finder->sites->stores_known = true;
+	return store_sites_find(finder->sites, finder->image, &finder->pass, finder->inlined_of,
+				type_of, finder);
 }
 
 /* Find the sites that the debug information tells. Returns 0, or -1: no memory. */
@@ -613,14 +636,14 @@ static int find_by_dwarf(struct finder *finder)
 	for (size_t i = 0; i < pass->vtable_count && !finder->out_of_memory; i++)
 		add_vtable(finder, &pass->vtables[i]);
 	return finder->out_of_memory || keep_inlined(finder) || plan_snapshots(finder) ||
-			       finder->out_of_memory
+			       find_stores(finder) || finder->out_of_memory
 		       ? -1
 		       : 0;
 }
 
-int poll_sites_find(const struct image *image, struct poll_sites *sites)
+int poll_sites_find(const struct image *image, bool with_stores, struct poll_sites *sites)
 {
-	struct finder finder = {.image = image, .sites = sites};
+	struct finder finder = {.image = image, .sites = sites, .with_stores = with_stores};
 	int status = 0;
 
 	*sites = (struct poll_sites){.image = image};
@@ -678,6 +701,7 @@ void poll_sites_free(struct poll_sites *sites)
 	free(sites->sites);
 	free(sites->inlined);
 	free(sites->ranges);
+	free(sites->stores);
 	free(sites->vtables);
 	*sites = (struct poll_sites){0};
 }

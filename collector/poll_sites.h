@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "snapshot_plan.h"
+#include "state_stores.h"
 
 struct image;
 
@@ -43,6 +44,12 @@ struct future_type {
 	bool run;                      /* a function that runs tasks polls it */
 	bool root;                     /* a task may begin with it: one of its sites says so */
 	struct snapshot_plan snapshot; /* owned; of types with sites */
+	/* If poll_sites.stores_known, of coroutines: are the hits of its stores an exact count
+	 * of its polls? Else why not, by what was found first, and at which virtual address.
+	 */
+	bool stores_proven;
+	enum stores_verdict stores_verdict;
+	uint64_t stores_where;
 };
 
 /* How an exit tells Ready from Pending. */
@@ -102,6 +109,24 @@ struct inlined_range {
 	size_t poll; /* index into poll_sites.inlined */
 };
 
+/* An instruction that ends polls of a coroutine: it stores the new state. */
+struct store_site {
+	size_t type;       /* index into poll_sites.types */
+	size_t inlined;    /* whose poll: index into poll_sites.inlined, or INLINED_POLL_NONE:
+			    * that of the function it lies in */
+	uint64_t function; /* virtual address of that function */
+	uint64_t address;  /* virtual address */
+	uint64_t offset;   /* of address in the file, bytes */
+	int reg;           /* DWARF number of the register that holds the state; -1: value is it
+			    */
+	unsigned shift;    /* bits from the register's low end to the state's */
+	uint8_t value;     /* the new state */
+	bool is_reuse;     /* what it stores is no state: it takes the bytes of the coroutine,
+			    * which thus was ready; value is 1 */
+	bool shared;       /* it may be the store of another coroutine: counts are exact if it
+			    * was never hit */
+};
+
 /* The vtable of `dyn Future` for a type of future. */
 struct future_vtable {
 	uint64_t address; /* virtual address as linked */
@@ -126,6 +151,9 @@ struct poll_sites {
 	size_t inlined_count;
 	struct inlined_range *ranges; /* owned; those of a poll in a row, in that order */
 	size_t range_count;
+	struct store_site *stores; /* owned; by address; of copies that are proven exact */
+	size_t store_count;
+	bool stores_known;             /* stores were looked for */
 	struct future_vtable *vtables; /* owned */
 	size_t vtable_count;
 	struct waker_layout waker;
@@ -135,11 +163,12 @@ struct poll_sites {
 };
 
 /*
- * Find the poll sites of image, which must outlive the result. On success, also if
+ * Find the poll sites of image, which must outlive the result, and with_stores also the
+ * store sites. On success, also if
  * there are none, returns 0 and fills *sites, to be released with poll_sites_free. On
  * failure prints one line on stderr (see message.h) and returns -1.
  */
-int poll_sites_find(const struct image *image, struct poll_sites *sites);
+int poll_sites_find(const struct image *image, bool with_stores, struct poll_sites *sites);
 
 /* Say on stderr why *sites is empty. */
 void poll_sites_explain_none(const struct poll_sites *sites);

@@ -13,7 +13,11 @@
 #include <string.h>
 
 const char *const plan_level_names[] = {
-	[LEVEL_TASKS] = "tasks", [LEVEL_ASYNC] = "async", [LEVEL_ALL] = "all"};
+	[LEVEL_TASKS] = "tasks",
+	[LEVEL_ASYNC] = "async",
+	[LEVEL_ALL] = "all",
+	[LEVEL_EXACT] = "exact",
+};
 const char *const plan_exits_names[] = {
 	[EXITS_ALL] = "all", [EXITS_ROOTS] = "roots", [EXITS_NONE] = "none"};
 
@@ -79,6 +83,15 @@ bool probe_plan_sees_all(const struct probe_plan *plan, size_t image, size_t typ
 	       !plan->incomplete[type_index(plan, image, type)];
 }
 
+bool probe_plan_has_stores(const struct probe_plan *plan, size_t image, size_t type)
+{
+	const struct future_type *of = &plan->images[image].types[type];
+
+	/* Without inlined copies the entries of its polls tell them all. */
+	return plan->choice.level == LEVEL_EXACT && plan->images[image].stores_known &&
+	       probe_plan_has_type(plan, image, type) && of->stores_proven && of->inlined;
+}
+
 /* Which level shows what the chosen one does not. */
 static const char *advice(enum plan_level level)
 {
@@ -87,6 +100,8 @@ static const char *advice(enum plan_level level)
 		return ", `--level async` adds what tasks await";
 	case LEVEL_ASYNC:
 		return ", `--level all` adds hand-written ones";
+	case LEVEL_ALL:
+		return ", `--level exact` adds inlined ones";
 	default:
 		return "";
 	}
@@ -100,6 +115,8 @@ static bool is_in_level(enum plan_level level, const struct future_type *type)
 		return type->root;
 	case LEVEL_ASYNC:
 		return (type->physical || type->run) && type->kind != FUTURE_HANDWRITTEN;
+	case LEVEL_EXACT:
+		return type->physical || type->run || (type->stores_proven && type->inlined);
 	default:
 		return type->physical || type->run;
 	}
@@ -137,7 +154,7 @@ static int choose_types(struct probe_plan *plan)
 			    matches_any(exclude, choice->exclude_count, type->name))
 				continue;
 			plan->matching[type_index(plan, image, i)] =
-				choice->level == LEVEL_ALL || !is_pointer(type);
+				choice->level >= LEVEL_ALL || !is_pointer(type);
 			if (!is_in_level(choice->level, type))
 				continue;
 			plan->chosen[type_index(plan, image, i)] = true;
@@ -485,6 +502,50 @@ static int plan_site(struct probe_plan *plan, size_t image, size_t index, bool p
 	return status;
 }
 
+/* A probe on the stores that are at the address of sites->stores[first]. */
+static int plan_store(struct probe_plan *plan, size_t image, size_t first, size_t count)
+{
+	const struct store_site *stores = &plan->images[image].stores[first];
+	const char *holder = NULL;
+	struct probe *probe;
+
+	for (size_t i = 0; i < count && !holder; i++)
+		holder = insn_register_name(stores[i].reg);
+	probe = append_probe(plan, "store", PROBE_STORE, image, stores->address,
+			     stores->offset);
+	if (!probe)
+		return -1;
+	probe->store = first;
+	probe->store_count = count;
+	probe->result_known = holder != NULL;
+	return asprintf(&probe->fetch, "id=\\%" PRIu32 ":u32 sp=%%%s:x64 result=%s%s:u64",
+			probe->id, insn_stack_pointer, holder ? "%" : "\\0",
+			holder ? holder : "") < 0
+		       ? -1
+		       : 0;
+}
+
+/* One probe for each address at which chosen types have stores. */
+static int plan_stores(struct probe_plan *plan, size_t image)
+{
+	const struct poll_sites *sites = &plan->images[image];
+	size_t count;
+
+	for (size_t first = 0; first < sites->store_count; first += count) {
+		bool is_chosen = false;
+
+		for (count = 0;
+		     first + count < sites->store_count &&
+		     sites->stores[first + count].address == sites->stores[first].address;
+		     count++)
+			is_chosen |= probe_plan_has_stores(plan, image,
+							   sites->stores[first + count].type);
+		if (is_chosen && plan_store(plan, image, first, count))
+			return -1;
+	}
+	return 0;
+}
+
 /* Plan the probes of a site, if it is to have any. Returns 0, or -1: no memory. */
 static int consider_site(struct probe_plan *plan, size_t image, size_t index)
 {
@@ -525,22 +586,21 @@ static int plan_user_probes(struct probe_plan *plan, const struct plan_choice *c
 int probe_plan_make(struct probe_plan *plan, struct poll_sites *images, size_t image_count,
 		    const struct plan_choice *choice)
 {
+	int status = 0;
+
 	*plan = (struct probe_plan){
 		.images = images, .image_count = image_count, .choice = *choice};
 	if (choose_types(plan)) {
 		probe_plan_free(plan);
 		return -1;
 	}
-	for (size_t image = 0; image < image_count; image++) {
-		for (size_t i = 0; i < images[image].site_count; i++) {
-			if (consider_site(plan, image, i)) {
-				message_error("planning the probes: out of memory");
-				probe_plan_free(plan);
-				return -1;
-			}
-		}
+	for (size_t image = 0; image < image_count && !status; image++) {
+		/* Before the entries: see plan_user_probes. */
+		status = plan_stores(plan, image);
+		for (size_t i = 0; i < images[image].site_count && !status; i++)
+			status = consider_site(plan, image, i);
 	}
-	if (plan_user_probes(plan, choice)) {
+	if (status || plan_user_probes(plan, choice)) {
 		message_error("planning the probes: out of memory");
 		probe_plan_free(plan);
 		return -1;

@@ -20,6 +20,7 @@ enum plan_level {
 	LEVEL_TASKS, /* the roots of tasks only */
 	LEVEL_ASYNC, /* coroutines only */
 	LEVEL_ALL,   /* every Future::poll */
+	LEVEL_EXACT, /* and every inlined poll whose stores are proven to tell it */
 	LEVEL_COUNT
 };
 
@@ -48,16 +49,20 @@ struct plan_choice {
 
 enum probe_kind {
 	PROBE_ENTRY,
-	PROBE_EXIT, /* a return */
-	PROBE_TAIL, /* a jump to another function */
-	PROBE_USER, /* a point of the user's own */
+	PROBE_EXIT,  /* a return */
+	PROBE_TAIL,  /* a jump to another function */
+	PROBE_STORE, /* a store of the new state of a coroutine */
+	PROBE_USER,  /* a point of the user's own */
 };
 
 struct probe {
 	uint32_t id; /* 1 and up; its row in table probe, and what a trap reports */
 	enum probe_kind kind;
-	size_t image; /* index into probe_plan.images */
-	size_t site;  /* index into the sites of that image; user: of no meaning */
+	size_t image;       /* index into probe_plan.images */
+	size_t site;        /* index into the sites of that image; store, user: of no meaning */
+	size_t store;       /* store: index into the stores of that image, of the first that is
+			     * at its address */
+	size_t store_count; /* store: how many are; some may be of types that are not chosen */
 	const struct user_probe *user; /* user: what it is for; borrowed; else NULL */
 	uint32_t entry_id;             /* of the entry of the same function */
 	uint64_t offset;               /* bytes into the file */
@@ -67,7 +72,8 @@ struct probe {
 	bool exits; /* entry: every exit of the function is probed */
 	bool has_tail_target; /* tail; entry that is itself a tail call */
 	uint64_t tail_target; /* virtual address as linked */
-	bool result_known;    /* exit: the trap reads the discriminant of the result */
+	/* exit: the trap reads the discriminant of the result; store: what a register holds */
+	bool result_known;
 	unsigned stack_above; /* exit: bytes that are popped between it and the return */
 	size_t words;         /* entry: words of the type's snapshot plan that a trap reads */
 	char *fetch;          /* fetch arguments in tracefs syntax; owned */
@@ -106,7 +112,10 @@ bool probe_plan_has_type(const struct probe_plan *plan, size_t image, size_t typ
 /* Is a future of the type, if memory shows one, part of an await chain? */
 bool probe_plan_matches(const struct probe_plan *plan, size_t image, size_t type);
 
-/* Will every poll of the type trap? */
+/* Are the stores of the type probed, and do they tell every poll of it? */
+bool probe_plan_has_stores(const struct probe_plan *plan, size_t image, size_t type);
+
+/* Will every poll of the type trap at its entry? */
 bool probe_plan_sees_all(const struct probe_plan *plan, size_t image, size_t type);
 
 #endif

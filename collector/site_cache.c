@@ -239,12 +239,14 @@ static bool decode_current(const struct cache *cache, const struct image *image,
 }
 
 /* Read the sites of image from the cache. False: they are not there, or not to be used. */
-static bool load(const struct cache *cache, const struct image *image, struct poll_sites *sites)
+static bool load(const struct cache *cache, const struct image *image, bool with_stores,
+		 struct poll_sites *sites)
 {
 	/* A pipe with the file's name would let open wait. */
 	int fd = cache->trusted ? openat(cache->directory, cache->name,
 					 O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
 				: -1;
+	const char *why_not = "damaged or out of date";
 	char *content;
 	size_t size;
 	bool loaded = false;
@@ -254,10 +256,16 @@ static bool load(const struct cache *cache, const struct image *image, struct po
 	content = read_content(fd, &size);
 	if (content)
 		loaded = decode_current(cache, image, content, size, sites);
+	if (loaded && with_stores && !sites->stores_known) {
+		poll_sites_free(sites);
+		sites->image = image;
+		loaded = false;
+		why_not = "without store sites, which `--level exact` needs";
+	}
 	if (loaded)
 		futimens(fd, NULL);
 	message_detail("%s: poll sites in the cache (%s): %s", image->path, cache->name,
-		       loaded ? "used" : "damaged or out of date");
+		       loaded ? "used" : why_not);
 	free(content);
 	close(fd);
 	return loaded;
@@ -369,7 +377,8 @@ static void save(struct cache *cache, const struct image *image, const struct po
 	free(content);
 }
 
-int site_cache_find(struct image *image, bool use_cache, struct poll_sites *sites)
+int site_cache_find(struct image *image, bool use_cache, bool with_stores,
+		    struct poll_sites *sites)
 {
 	struct cache cache = {.directory = -1};
 	int status = 0;
@@ -377,8 +386,10 @@ int site_cache_find(struct image *image, bool use_cache, struct poll_sites *site
 	*sites = (struct poll_sites){.image = image};
 	if (use_cache)
 		cache_open(&cache, image);
-	if (cache.directory < 0 || !load(&cache, image, sites)) {
-		status = image_open_debug(image) || poll_sites_find(image, sites) ? -1 : 0;
+	if (cache.directory < 0 || !load(&cache, image, with_stores, sites)) {
+		status = image_open_debug(image) || poll_sites_find(image, with_stores, sites)
+				 ? -1
+				 : 0;
 		if (!status && cache.directory >= 0)
 			save(&cache, image, sites);
 	}

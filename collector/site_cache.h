@@ -15,9 +15,11 @@ struct image;
 struct poll_sites;
 
 /*
- * As poll_sites_find, by way of the cache if use_cache. Opens the debug information of
+ * As poll_sites_find, by way of the cache if use_cache; without store sites wanted, some
+ * may come from there all the same. Opens the debug information of
  * image, which must outlive the result, only if the sites are not in there.
  */
-int site_cache_find(struct image *image, bool use_cache, struct poll_sites *sites);
+int site_cache_find(struct image *image, bool use_cache, bool with_stores,
+		    struct poll_sites *sites);
 
 #endif

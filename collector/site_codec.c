@@ -110,6 +110,9 @@ static const struct field future_type_fields[] = {
 	NUMBER(future_type, run),
 	NUMBER(future_type, root),
 	RECORD(future_type, snapshot, snapshot_plan),
+	NUMBER(future_type, stores_proven),
+	ENUM(future_type, stores_verdict, STORES_FOLDED),
+	NUMBER(future_type, stores_where),
 };
 RECORD_OF(future_type);
 
@@ -154,6 +157,14 @@ static const struct field inlined_range_fields[] = {
 };
 RECORD_OF(inlined_range);
 
+static const struct field store_site_fields[] = {
+	NUMBER(store_site, type),    NUMBER(store_site, inlined), NUMBER(store_site, function),
+	NUMBER(store_site, address), NUMBER(store_site, offset),  NUMBER(store_site, reg),
+	NUMBER(store_site, shift),   NUMBER(store_site, value),   NUMBER(store_site, is_reuse),
+	NUMBER(store_site, shared),
+};
+RECORD_OF(store_site);
+
 static const struct field future_vtable_fields[] = {
 	NUMBER(future_vtable, address),
 	NUMBER(future_vtable, type),
@@ -174,6 +185,8 @@ static const struct field poll_sites_fields[] = {
 	ARRAY(poll_sites, sites, site_count, poll_site),
 	ARRAY(poll_sites, inlined, inlined_count, inlined_poll),
 	ARRAY(poll_sites, ranges, range_count, inlined_range),
+	ARRAY(poll_sites, stores, store_count, store_site),
+	NUMBER(poll_sites, stores_known),
 	ARRAY(poll_sites, vtables, vtable_count, future_vtable),
 	RECORD(poll_sites, waker, waker_layout),
 	NUMBER(poll_sites, from_symbols),

@@ -30,6 +30,7 @@ struct known_type {
 };
 
 struct snapshot_layout {
+	const struct dwarf_scopes *scopes;
 	snapshot_type_of *type_of;
 	void *context;
 	const struct snapshot_dyn *dyns; /* borrowed */
@@ -62,13 +63,15 @@ struct planner {
 	size_t room;
 };
 
-struct snapshot_layout *snapshot_layout_new(snapshot_type_of *type_of, void *context,
+struct snapshot_layout *snapshot_layout_new(const struct dwarf_scopes *scopes,
+					    snapshot_type_of *type_of, void *context,
 					    const struct snapshot_dyn *dyns, size_t dyn_count)
 {
 	struct snapshot_layout *layout = calloc(1, sizeof(*layout));
 
 	if (layout)
 		*layout = (struct snapshot_layout){
+			.scopes = scopes,
 			.type_of = type_of,
 			.context = context,
 			.dyns = dyns,
@@ -93,13 +96,13 @@ void snapshot_layout_free(struct snapshot_layout *layout)
 }
 
 /* Through which pointers can a future be found? It must be known what they point to. */
-static bool points_to(Dwarf_Die *pointer, Dwarf_Die *target)
+static bool points_to(const struct dwarf_scopes *scopes, Dwarf_Die *pointer, Dwarf_Die *target)
 {
 	const char *name = dwarf_diename(pointer);
 
 	return dwarf_tag(pointer) == DW_TAG_pointer_type && name &&
 	       (starts_with(name, "alloc::boxed::Box<") || starts_with(name, "&mut ")) &&
-	       layout_type_of(pointer, target);
+	       layout_type_of(scopes, pointer, target);
 }
 
 static bool is_dyn_future(Dwarf_Die *type)
@@ -127,7 +130,8 @@ static bool members_hold_futures(struct snapshot_layout *layout, Dwarf_Die *type
 		if (tag == DW_TAG_variant_part || tag == DW_TAG_variant) {
 			if (members_hold_futures(layout, &child, depth))
 				return true;
-		} else if (tag == DW_TAG_member && layout_type_of(&child, &member) &&
+		} else if (tag == DW_TAG_member &&
+			   layout_type_of(layout->scopes, &child, &member) &&
 			   holds_futures(layout, &member, depth + 1)) {
 			return true;
 		}
@@ -142,7 +146,7 @@ static bool holds_futures(struct snapshot_layout *layout, Dwarf_Die *type, int d
 	Dwarf_Die target;
 	bool found;
 
-	if (points_to(type, &target))
+	if (points_to(layout->scopes, type, &target))
 		type = &target;
 	if (depth > DEEPEST ||
 	    (dwarf_tag(type) != DW_TAG_structure_type && dwarf_tag(type) != DW_TAG_union_type))
@@ -281,7 +285,7 @@ static void push_members(struct planner *planner, Dwarf_Die *type, const struct 
 		uint64_t offset;
 
 		if (dwarf_tag(&child) != DW_TAG_member ||
-		    !layout_type_of(&child, &inner.type) ||
+		    !layout_type_of(planner->layout->scopes, &child, &inner.type) ||
 		    !layout_member_offset(&child, &offset) ||
 		    !holds_futures(planner->layout, &inner.type, 0))
 			continue;
@@ -328,7 +332,7 @@ static void push_variants(struct planner *planner, Dwarf_Die *variant_part, size
 
 		if (dwarf_tag(&variant) != DW_TAG_variant ||
 		    !layout_child(&variant, DW_TAG_member, NULL, &member) ||
-		    !layout_type_of(&member, &place.type))
+		    !layout_type_of(planner->layout->scopes, &member, &place.type))
 			continue;
 		place.excluded = !layout_discriminant_value(&variant, &value);
 		/* Before the first poll and after the last no future inside is awaited. */
@@ -391,7 +395,7 @@ static void push_contents(struct planner *planner, struct place *place)
 	if (layout_child(&place->type, DW_TAG_variant_part, NULL, &part)) {
 		if (!layout_child(&part, DW_TAG_variant, NULL, &variant) ||
 		    !layout_child(&variant, DW_TAG_member, NULL, &member) ||
-		    !layout_type_of(&member, &place->type))
+		    !layout_type_of(planner->layout->scopes, &member, &place->type))
 			return;
 		layout_member_offset(&member, &offset);
 		place->offset += offset;
@@ -540,9 +544,10 @@ static void look_at(struct planner *planner, struct place *place)
 		planner->plan->left_out++;
 		return;
 	}
-	if (points_to(&place->type, &target) && !follow(planner, place, &target))
+	if (points_to(planner->layout->scopes, &place->type, &target) &&
+	    !follow(planner, place, &target))
 		return;
-	layout_skip_wrapper(&place->type);
+	layout_skip_wrapper(planner->layout->scopes, &place->type);
 	type = future_type(planner->layout, &place->type);
 	if (type != SNAPSHOT_NONE)
 		look_at_node(planner, place, type);

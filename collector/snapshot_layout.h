@@ -7,6 +7,7 @@
 
 #include "snapshot_plan.h"
 
+struct dwarf_scopes;
 struct snapshot_layout;
 
 /*
@@ -23,10 +24,11 @@ struct snapshot_dyn {
 };
 
 /*
- * What is learnt of types serves all plans. dyns[0..dyn_count), borrowed, are the types
- * with vtables. Returns NULL when memory ran out.
+ * What is learnt of types serves all plans. dyns[0..dyn_count) are the types with
+ * vtables. All is borrowed. Returns NULL when memory ran out.
  */
-struct snapshot_layout *snapshot_layout_new(snapshot_type_of *type_of, void *context,
+struct snapshot_layout *snapshot_layout_new(const struct dwarf_scopes *scopes,
+					    snapshot_type_of *type_of, void *context,
 					    const struct snapshot_dyn *dyns, size_t dyn_count);
 void snapshot_layout_free(struct snapshot_layout *layout);
 

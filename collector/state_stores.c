@@ -68,6 +68,8 @@ const char *stores_verdict_text(enum stores_verdict verdict)
 			"shares its function with a jump that is not understood",
 		[STORES_UNKNOWN_PLACE] = "lies at a place that is not known for certain",
 		[STORES_NO_PROBE] = "has a store that no probe can be put on",
+		[STORES_NOT_FOLLOWED] = "is polled in code that cannot be followed",
+		[STORES_FOLDED] = "shares its code with another function",
 	};
 
 	return texts[verdict];

@@ -68,6 +68,8 @@ enum stores_verdict {
 	STORES_UNKNOWN_JUMP,
 	STORES_UNKNOWN_PLACE, /* also of those not chosen */
 	STORES_NO_PROBE,
+	STORES_NOT_FOLLOWED, /* given by those who have the functions: see store_sites.h */
+	STORES_FOLDED,       /* likewise */
 };
 
 struct coroutine_stores {

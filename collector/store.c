@@ -285,7 +285,7 @@ static void bind_trap(sqlite3_stmt *insert, const struct perf_stamp *stamp,
 	sqlite3_bind_int64(insert, 5, trap->probe_id);
 	sqlite3_bind_int64(insert, 6, (sqlite3_int64)trap->address);
 	sqlite3_bind_int64(insert, 7, (sqlite3_int64)trap->sp);
-	if (probe->kind == PROBE_USER)
+	if (probe->kind == PROBE_USER || (probe->kind == PROBE_STORE && !probe->result_known))
 		return;
 	if (probe->kind != PROBE_ENTRY) {
 		sqlite3_bind_int64(insert, 13, (sqlite3_int64)trap->result);

@@ -13,6 +13,7 @@ enum statement {
 	INSERT_AWAIT_POINT,
 	INSERT_PROBE,
 	INSERT_USER_PROBE,
+	INSERT_STATE_STORE,
 	INSERT_SNAPSHOT_NODE,
 	INSERT_SNAPSHOT_VALUE,
 	INSERT_FUTURE_VTABLE,
@@ -39,6 +40,7 @@ static int prepare(struct writer *writer)
 		[INSERT_AWAIT_POINT] = sql_insert_await_point,
 		[INSERT_PROBE] = sql_insert_probe,
 		[INSERT_USER_PROBE] = sql_insert_user_probe,
+		[INSERT_STATE_STORE] = sql_insert_state_store,
 		[INSERT_SNAPSHOT_NODE] = sql_insert_snapshot_node,
 		[INSERT_SNAPSHOT_VALUE] = sql_insert_snapshot_value,
 		[INSERT_FUTURE_VTABLE] = sql_insert_future_vtable,
@@ -145,6 +147,9 @@ static int write_type(struct writer *writer, size_t index)
 	sqlite3_bind_int64(insert, 8, type->inlined);
 	sqlite3_bind_int(insert, 9, probe_plan_sees_all(writer->plan, writer->image, index));
 	sqlite3_bind_int64(insert, 10, type->snapshot.left_out);
+	if (writer->plan->choice.level == LEVEL_EXACT)
+		sqlite3_bind_int(insert, 11,
+				 probe_plan_has_stores(writer->plan, writer->image, index));
 	return step(writer, INSERT_FUTURE_TYPE) || write_await_points(writer, type, id) ? -1
 											: 0;
 }
@@ -217,6 +222,7 @@ static void bind_probe(sqlite3_stmt *insert, const struct probe *probe)
 	static const char *const kinds[] = {[PROBE_ENTRY] = "entry",
 					    [PROBE_EXIT] = "exit",
 					    [PROBE_TAIL] = "tail",
+					    [PROBE_STORE] = "store",
 					    [PROBE_USER] = "user"};
 
 	sqlite3_bind_int64(insert, 1, probe->id);
@@ -228,17 +234,57 @@ static void bind_probe(sqlite3_stmt *insert, const struct probe *probe)
 	sqlite3_bind_int64(insert, 17, probe->stack_above);
 }
 
+/* Of a probe on no end of a function: known, exits, runs_task, self_offset and task_idle. */
+static void bind_no_end(sqlite3_stmt *insert)
+{
+	static const int zeros[] = {9, 10, 11, 12, 18, 19, 20};
+
+	for (size_t i = 0; i < sizeof(zeros) / sizeof(zeros[0]); i++)
+		sqlite3_bind_int(insert, zeros[i], 0);
+}
+
+static int write_state_store(struct writer *writer, const struct probe *probe,
+			     const struct store_site *store)
+{
+	sqlite3_stmt *insert = writer->statements[INSERT_STATE_STORE];
+
+	sqlite3_bind_int64(insert, 1, probe->id);
+	bind_index(insert, 2, writer->first_inlined, store->inlined);
+	bind_index(insert, 3, writer->first_type, store->type);
+	if (store->reg < 0)
+		sqlite3_bind_int(insert, 4, store->value);
+	sqlite3_bind_int64(insert, 5, store->shift);
+	sqlite3_bind_int(insert, 6, store->is_reuse);
+	sqlite3_bind_int(insert, 7, store->shared);
+	return step(writer, INSERT_STATE_STORE);
+}
+
+static int write_store_probe(struct writer *writer, const struct probe *probe)
+{
+	const struct store_site *stores =
+		&writer->plan->images[probe->image].stores[probe->store];
+	sqlite3_stmt *insert = writer->statements[INSERT_PROBE];
+
+	bind_probe(insert, probe);
+	bind_no_end(insert);
+	sqlite3_bind_int64(insert, 16, (sqlite3_int64)stores->function);
+	if (step(writer, INSERT_PROBE))
+		return -1;
+	for (size_t i = 0; i < probe->store_count; i++)
+		if (probe_plan_has_stores(writer->plan, probe->image, stores[i].type) &&
+		    write_state_store(writer, probe, &stores[i]))
+			return -1;
+	return 0;
+}
+
 static int write_user_probe(struct writer *writer, const struct probe *probe)
 {
-	/* What tells of polls: known, exits, runs_task, self_offset and task_idle. */
-	static const int zeros[] = {9, 10, 11, 12, 18, 19, 20};
 	const struct user_probe *user = probe->user;
 	sqlite3_stmt *insert = writer->statements[INSERT_PROBE];
 
 	bind_probe(insert, probe);
 	sqlite3_bind_text(insert, 8, user->symbol, -1, SQLITE_STATIC);
-	for (size_t i = 0; i < sizeof(zeros) / sizeof(zeros[0]); i++)
-		sqlite3_bind_int(insert, zeros[i], 0);
+	bind_no_end(insert);
 	sqlite3_bind_int64(insert, 16, (sqlite3_int64)user->function);
 	if (step(writer, INSERT_PROBE))
 		return -1;
@@ -289,7 +335,9 @@ static int write_probes(struct writer *writer, size_t *next)
 	for (; *next < plan->probe_count && plan->probes[*next].image == writer->image &&
 	       !plan->probes[*next].user;
 	     ++*next)
-		if (write_probe(writer, &plan->probes[*next]))
+		if (plan->probes[*next].kind == PROBE_STORE
+			    ? write_store_probe(writer, &plan->probes[*next])
+			    : write_probe(writer, &plan->probes[*next]))
 			return -1;
 	return 0;
 }

@@ -14,7 +14,8 @@
 enum { DEEPEST = 12 };
 
 /* The generic parameter `name` of the function; a method has them at its declaration. */
-static bool parameter(Dwarf_Die *function, const char *name, Dwarf_Die *type)
+static bool parameter(const struct dwarf_scopes *scopes, Dwarf_Die *function, const char *name,
+		      Dwarf_Die *type)
 {
 	static const unsigned links[] = {DW_AT_abstract_origin, DW_AT_specification};
 	Dwarf_Attribute attribute;
@@ -31,25 +32,27 @@ static bool parameter(Dwarf_Die *function, const char *name, Dwarf_Die *type)
 			if (own &&
 			    (strcmp(own, name) == 0 || starts_with(own, "impl Future<") ||
 			     starts_with(own, "impl core::future::future::Future<")))
-				return layout_type_of(&child, type);
+				return layout_type_of(scopes, &child, type);
 		} while (dwarf_siblingof(&child, &child) == 0);
 	}
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
 		if (dwarf_attr(function, links[i], &attribute) &&
-		    dwarf_formref_die(&attribute, &linked) && parameter(&linked, name, type))
+		    dwarf_formref_die(&attribute, &linked) &&
+		    parameter(scopes, &linked, name, type))
 			return true;
 	return false;
 }
 
-bool task_layout_future(Dwarf_Die *function, const struct executor *executor, Dwarf_Die *future)
+bool task_layout_future(const struct dwarf_scopes *scopes, Dwarf_Die *function,
+			const struct executor *executor, Dwarf_Die *future)
 {
 	Dwarf_Die pinned;
 
-	if (!parameter(function, executor->future, future))
+	if (!parameter(scopes, function, executor->future, future))
 		return false;
-	if (layout_polled_type(future, &pinned))
+	if (layout_polled_type(scopes, future, &pinned))
 		*future = pinned;
-	layout_skip_wrapper(future);
+	layout_skip_wrapper(scopes, future);
 	return true;
 }
 
@@ -82,6 +85,7 @@ static bool find_type(const struct dwarf_pass *pass, const char *path, const cha
 
 /* Looks for the one place of a type in another. */
 struct search {
+	const struct dwarf_scopes *scopes;
 	const char *name; /* of the type looked for */
 	uint64_t size;    /* likewise, bytes */
 	uint64_t offset;  /* where it is, bytes */
@@ -105,10 +109,10 @@ static void search_members(struct search *search, Dwarf_Die *type, uint64_t offs
 			search_members(search, &child, offset, depth + 1);
 			break;
 		case DW_TAG_member:
-			if (!layout_type_of(&child, &member) ||
+			if (!layout_type_of(search->scopes, &child, &member) ||
 			    !layout_member_offset(&child, &location))
 				break;
-			layout_skip_wrapper(&member);
+			layout_skip_wrapper(search->scopes, &member);
 			name = dwarf_diename(&member);
 			if (name && strcmp(name, search->name) == 0 &&
 			    layout_size(&member) == search->size) {
@@ -144,8 +148,8 @@ static bool behind_header(const struct dwarf_pass *pass, Dwarf_Die *function,
 	uint64_t alignment = layout_alignment(future);
 
 	if (!find_type(pass, executor->header, NULL, &header) ||
-	    !parameter(function, executor->schedule, &schedule) ||
-	    !parameter(function, executor->output, &output))
+	    !parameter(pass->scopes, function, executor->schedule, &schedule) ||
+	    !parameter(pass->scopes, function, executor->output, &output))
 		return false;
 	/* The output takes the place of the future when that is ready. */
 	if (layout_alignment(&output) > alignment)
@@ -162,7 +166,9 @@ bool task_layout_find(const struct dwarf_pass *pass, Dwarf_Die *function,
 {
 	const char *name = dwarf_diename(function);
 	const char *arguments = name ? strchr(name, '<') : NULL;
-	struct search search = {.name = dwarf_diename(future), .size = layout_size(future)};
+	struct search search = {.scopes = pass->scopes,
+				.name = dwarf_diename(future),
+				.size = layout_size(future)};
 	Dwarf_Die task;
 
 	if (!search.name || !header_state(pass, executor, &layout->state))

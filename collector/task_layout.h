@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct dwarf_pass;
+struct dwarf_scopes;
 struct executor;
 
 struct task_layout {
@@ -22,8 +23,8 @@ struct task_layout {
  * The type of the future that the executor's function polls, its generic parameter; a
  * `Pin<&mut ..>` around it is taken off. False if the debug information has none.
  */
-bool task_layout_future(Dwarf_Die *function, const struct executor *executor,
-			Dwarf_Die *future);
+bool task_layout_future(const struct dwarf_scopes *scopes, Dwarf_Die *function,
+			const struct executor *executor, Dwarf_Die *future);
 
 /*
  * The layout of the tasks that function, which runs tasks, gets; future is what

@@ -32,7 +32,10 @@ CREATE TABLE future_type (
     inlined INTEGER NOT NULL, -- live inlined copies of its poll, which no probe sees
     left_out INTEGER NOT NULL, -- futures that may lie in its memory and that traps do not
                             -- read, for want of room
-    complete INTEGER NOT NULL -- 1: every physical copy of its poll is probed and none is inlined
+    complete INTEGER NOT NULL, -- 1: every physical copy of its poll is probed and none is inlined
+    stores_proven INTEGER   -- level exact, 1: some of its polls are inlined, and the stores of
+                            -- state_store are proven to be hit once by each of them all;
+                            -- NULL: not looked for
 );
 
 -- One row per suspend point of a coroutine.
@@ -54,10 +57,11 @@ CREATE TABLE probe (
     runs_task INTEGER NOT NULL, -- 1: the function in which an executor runs a task; what it
                             -- polls is awaited by nobody
     kind TEXT NOT NULL      -- entry, exit (a return), tail (a jump to another function,
-                            -- which returns in this one's place) or user (see user_probe)
-        CHECK (kind IN ('entry', 'exit', 'tail', 'user')),
+                            -- which returns in this one's place), store (see state_store)
+                            -- or user (see user_probe)
+        CHECK (kind IN ('entry', 'exit', 'tail', 'store', 'user')),
     entry_id INTEGER NOT NULL REFERENCES probe (id), -- the entry of the same function;
-                            -- user: itself
+                            -- store, user: itself
     file_offset INTEGER NOT NULL, -- bytes into the probed file
     address INTEGER NOT NULL,     -- virtual address as linked
     function_address INTEGER NOT NULL, -- of the function's first instruction, likewise
@@ -94,6 +98,23 @@ CREATE TABLE user_probe (
     line INTEGER
 );
 
+-- What a probe of kind store tells: one row per coroutine whose state the instruction may
+-- store. Each poll of a coroutine ends with one such store of something other than 0.
+CREATE TABLE state_store (
+    probe_id INTEGER NOT NULL REFERENCES probe (id),
+    inlined_poll_id INTEGER REFERENCES inlined_poll (id), -- whose poll it ends; NULL: that
+                            -- of the function it is in
+    future_type_id INTEGER NOT NULL REFERENCES future_type (id),
+    value INTEGER,          -- the new state: 1 ready, 2 panicked, else pending;
+                            -- NULL: event.result has it, and if that is 0 no poll ends
+    shift INTEGER NOT NULL, -- then: it is the byte that many bits from the low end
+    is_reuse INTEGER NOT NULL, -- 1: something else takes the bytes of the coroutine, which
+                            -- thus was ready
+    shared INTEGER NOT NULL -- 1: it may be the store of another coroutine; what follows from
+                            -- it is certain only if it is never hit
+);
+CREATE INDEX state_store_probe_id ON state_store (probe_id);
+
 -- One row per trap.
 CREATE TABLE event (
     id INTEGER PRIMARY KEY,
@@ -114,7 +135,8 @@ CREATE TABLE event (
     waker_vtable INTEGER,
     snapshot BLOB,          -- entry: words of the future's memory, eight bytes each in the
                             -- processor's order, for snapshot_node; NULL: none
-    result INTEGER          -- exit: discriminant of the returned Poll; tail: the target
+    result INTEGER          -- exit: discriminant of the returned Poll; tail: the target;
+                            -- store: what the register holds; NULL: none is stored
 );
 
 -- How the memory of a polled future tells of the futures inside it: one row per future,
@@ -229,8 +251,8 @@ INSERT INTO image (id, path, build_id) VALUES (?, ?, ?);
 
 -- name: insert_future_type
 INSERT INTO future_type (id, image_id, name, kind, file, line, size_bytes, inlined, complete,
-    left_out)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    left_out, stores_proven)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_await_point
 INSERT INTO await_point (future_type_id, state, file, line, awaitee) VALUES (?, ?, ?, ?, ?);
@@ -261,6 +283,10 @@ INSERT INTO inlined_range (inlined_poll_id, start_address, end_address) VALUES (
 
 -- name: insert_user_probe
 INSERT INTO user_probe (probe_id, text, symbol, offset, file, line) VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: insert_state_store
+INSERT INTO state_store (probe_id, inlined_poll_id, future_type_id, value, shift, is_reuse, shared)
+VALUES (?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_event
 INSERT INTO event (time_ns, cpu, pid, tid, probe_id, address, sp, self, state, return_address,

@@ -1,0 +1,498 @@
+#include "coroutine_copies.h"
+
+#include "asyncrec/strings.h"
+#include "dwarf_pass.h"
+#include "dwarf_scope.h"
+#include "layout.h"
+
+#include <dwarf.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	MOST_PLACES = 16,      /* of one copy; with more, they are not told apart anyway */
+	DEEPEST_MEMBER = 40,   /* types in types to search */
+	MOST_MEMBERS = 200000, /* to look at in one search */
+};
+
+/*
+ * A parameter that holds the address of a future, of a function that was inlined around
+ * the poll of that future: `Pin::as_mut` and the like.
+ */
+struct known_pointer {
+	Dwarf_Die parameter;
+	size_t type; /* of the future */
+	const struct known_pointer *next;
+};
+
+struct finder {
+	struct coroutine_copies *copies; /* the result */
+	const struct dwarf_scopes *scopes;
+	snapshot_type_of *type_of;
+	void *context;
+	/* what a function that polls by hand gets, if that is a struct: its first argument */
+	bool has_argument;
+	Dwarf_Die argument;
+	int argument_object;
+	bool out_of_memory;
+};
+
+/* Where in a type another one lies. */
+struct search {
+	const struct finder *finder;
+	const char *name; /* of the type looked for, without namespaces */
+	size_t type;      /* likewise: index */
+	uint64_t size;    /* likewise: bytes */
+	bool awaited;     /* it must be what the coroutine searched awaits */
+	unsigned budget;  /* members that may still be looked at */
+	int64_t places[MOST_PLACES];
+	size_t place_count;
+	int64_t pointers[MOST_PLACES]; /* where addresses of such a type lie */
+	size_t pointer_count;
+};
+
+static void *grown(struct finder *finder, void *array, size_t count, size_t size)
+{
+	/* Room is made for a power of two. */
+	void *room =
+		count & (count - 1) ? array : realloc(array, (count ? count * 2 : 1) * size);
+
+	if (!room)
+		finder->out_of_memory = true;
+	return room;
+}
+
+static bool is_coroutine(Dwarf_Die *type)
+{
+	const char *name = dwarf_diename(type);
+
+	return name && layout_future_kind(name) != FUTURE_HANDWRITTEN;
+}
+
+/* The abstract instance of a function, which has its parameters and their types. */
+static Dwarf_Die origin_of(const Dwarf_Die *die)
+{
+	static const unsigned links[] = {DW_AT_abstract_origin, DW_AT_specification};
+	Dwarf_Die origin = *die;
+
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		Dwarf_Attribute attribute;
+		Dwarf_Die linked;
+
+		if (dwarf_attr(&origin, links[i], &attribute) &&
+		    dwarf_formref_die(&attribute, &linked))
+			origin = linked;
+	}
+	return origin;
+}
+
+/* Is the function the poll of a coroutine? Then that is its type. */
+static bool polled_coroutine(const struct finder *finder, Dwarf_Die *die, Dwarf_Die *type)
+{
+	Dwarf_Die origin = origin_of(die);
+	const char *name = dwarf_diename(&origin);
+	Dwarf_Die self;
+	Dwarf_Die pin;
+
+	return name && dwarf_pass_is_poll(name) &&
+	       layout_child(&origin, DW_TAG_formal_parameter, NULL, &self) &&
+	       layout_type_of(finder->scopes, &self, &pin) &&
+	       layout_polled_type(finder->scopes, &pin, type) && is_coroutine(type);
+}
+
+/* What the parameter points to: `Pin<&mut T>` or `&mut T`. */
+static bool pointed_type(const struct finder *finder, Dwarf_Die *parameter, Dwarf_Die *type)
+{
+	Dwarf_Die pointer;
+
+	return layout_type_of(finder->scopes, parameter, &pointer) &&
+	       (layout_polled_type(finder->scopes, &pointer, type) ||
+		(dwarf_tag(&pointer) == DW_TAG_pointer_type &&
+		 layout_type_of(finder->scopes, &pointer, type)));
+}
+
+/* While the parameter is in a register, that holds the address of offset in object. */
+static void add_anchors(struct finder *finder, Dwarf_Die *parameter, int object, int64_t offset)
+{
+	struct coroutine_copies *copies = finder->copies;
+	Dwarf_Attribute attribute;
+	struct flow_anchor anchor = {.object = object};
+	ptrdiff_t next = 0;
+	Dwarf_Addr base;
+	Dwarf_Op *operations;
+	size_t count;
+
+	if (!dwarf_attr(parameter, DW_AT_location, &attribute))
+		return;
+	while ((next = dwarf_getlocations(&attribute, next, &base, &anchor.from, &anchor.to,
+					  &operations, &count)) > 0) {
+		struct flow_anchor *anchors;
+
+		anchor.offset = offset;
+		if (count == 1 && operations[0].atom >= DW_OP_reg0 &&
+		    operations[0].atom <= DW_OP_reg15) {
+			anchor.reg = operations[0].atom - DW_OP_reg0;
+		} else if (count == 2 && operations[0].atom >= DW_OP_breg0 &&
+			   operations[0].atom <= DW_OP_breg15 &&
+			   operations[1].atom == DW_OP_stack_value) {
+			anchor.reg = operations[0].atom - DW_OP_breg0;
+			anchor.offset -= (int64_t)operations[0].number;
+		} else {
+			continue;
+		}
+		anchors =
+			grown(finder, copies->anchors, copies->anchor_count, sizeof(*anchors));
+		if (!anchors)
+			return;
+		copies->anchors = anchors;
+		anchors[copies->anchor_count++] = anchor;
+	}
+}
+
+static void add_hop(struct finder *finder, const struct flow_hop *hop)
+{
+	struct coroutine_copies *copies = finder->copies;
+	struct flow_hop *hops = grown(finder, copies->hops, copies->hop_count, sizeof(*hops));
+
+	if (!hops)
+		return;
+	copies->hops = hops;
+	hops[copies->hop_count++] = *hop;
+}
+
+static void add_ranges(struct finder *finder, struct coroutine_copy *copy)
+{
+	Dwarf_Addr base;
+	Dwarf_Addr start;
+	Dwarf_Addr end;
+	ptrdiff_t next = 0;
+
+	while ((next = dwarf_ranges(&copy->die, next, &base, &start, &end)) > 0) {
+		struct code_range *ranges =
+			grown(finder, copy->ranges, copy->range_count, sizeof(*ranges));
+
+		if (!ranges)
+			return;
+		copy->ranges = ranges;
+		ranges[copy->range_count++] = (struct code_range){start, end};
+	}
+}
+
+/* Is it the type looked for? Most others have another name. */
+static bool is_sought(const struct search *search, Dwarf_Die *type)
+{
+	const char *name = dwarf_diename(type);
+
+	return name && strcmp(name, search->name) == 0 &&
+	       search->finder->type_of(search->finder->context, type) == search->type;
+}
+
+static void add_place(int64_t *places, size_t *count, int64_t place)
+{
+	for (size_t i = 0; i < *count; i++)
+		if (places[i] == place)
+			return;
+	if (*count < MOST_PLACES)
+		places[(*count)++] = place;
+}
+
+static void search_type(struct search *search, Dwarf_Die *type, int64_t offset, int depth);
+
+static void search_member(struct search *search, Dwarf_Die *member, int64_t offset, int depth)
+{
+	const char *name = dwarf_diename(member);
+	uint64_t place = 0;
+	Dwarf_Die type;
+
+	/* Members of the variants of a coroutine are one deep. */
+	if (search->awaited && depth == 1 && (!name || strcmp(name, "__awaitee") != 0))
+		return;
+	if (!layout_type_of(search->finder->scopes, member, &type))
+		return;
+	layout_member_offset(member, &place);
+	/* What is smaller holds no such thing, and no pointer. */
+	if (layout_size(&type) >= search->size || layout_size(&type) >= sizeof(void *) ||
+	    dwarf_tag(&type) == DW_TAG_pointer_type)
+		search_type(search, &type, offset + (int64_t)place, depth + 1);
+}
+
+/* Members of the struct, or of a part of it, at offset. */
+static void search_members(struct search *search, Dwarf_Die *type, int64_t offset, int depth)
+{
+	Dwarf_Die child;
+
+	if (dwarf_child(type, &child))
+		return;
+	do {
+		int tag = dwarf_tag(&child);
+
+		if (tag == DW_TAG_member)
+			search_member(search, &child, offset, depth);
+		else if (tag == DW_TAG_variant_part || tag == DW_TAG_variant)
+			search_members(search, &child, offset, depth);
+	} while (dwarf_siblingof(&child, &child) == 0);
+}
+
+static void search_type(struct search *search, Dwarf_Die *type, int64_t offset, int depth)
+{
+	int tag = dwarf_tag(type);
+	Dwarf_Die target;
+
+	if (depth > DEEPEST_MEMBER || !search->budget)
+		return;
+	search->budget--;
+	if (tag == DW_TAG_pointer_type) {
+		if (layout_type_of(search->finder->scopes, type, &target) &&
+		    is_sought(search, &target))
+			add_place(search->pointers, &search->pointer_count, offset);
+	} else if (depth && is_sought(search, type)) {
+		add_place(search->places, &search->place_count, offset);
+	} else if (tag == DW_TAG_structure_type || tag == DW_TAG_union_type) {
+		search_members(search, type, offset, depth);
+	}
+}
+
+/* The places of copy that follow from those of what is around it. */
+static void take_places(struct finder *finder, struct coroutine_copy *copy,
+			const struct search *search, int object, const int64_t *bases,
+			size_t base_count)
+{
+	int64_t *offsets = calloc(MOST_PLACES, sizeof(*offsets));
+
+	if (!offsets) {
+		finder->out_of_memory = true;
+		return;
+	}
+	copy->object = object;
+	copy->offsets = offsets;
+	for (size_t i = 0; i < search->place_count; i++)
+		for (size_t j = 0; j < base_count && copy->offset_count < MOST_PLACES; j++)
+			offsets[copy->offset_count++] = bases[j] + search->places[i];
+}
+
+/* Place the copy at the start of an object of its own. */
+static void place_alone(struct finder *finder, struct coroutine_copy *copy)
+{
+	copy->object = finder->copies->object_count++;
+	copy->offsets = calloc(1, sizeof(*copy->offsets));
+	if (!copy->offsets)
+		finder->out_of_memory = true;
+	else
+		copy->offset_count = 1;
+}
+
+/*
+ * Look for the copy in a type that is around it and lies at one of bases in object:
+ * first as what is awaited, then anywhere, then behind a pointer.
+ */
+static bool place_in(struct finder *finder, struct coroutine_copy *copy, Dwarf_Die *type,
+		     int object, const int64_t *bases, size_t base_count)
+{
+	for (int awaited = 1; awaited >= 0; awaited--) {
+		struct search search = {
+			.finder = finder,
+			.name = dwarf_diename(&copy->layout),
+			.type = copy->type,
+			.size = layout_size(&copy->layout),
+			.awaited = awaited,
+			.budget = MOST_MEMBERS,
+		};
+
+		search_type(&search, type, 0, 0);
+		if (search.place_count) {
+			take_places(finder, copy, &search, object, bases, base_count);
+			return true;
+		}
+		if (search.pointer_count == 1 && base_count == 1) {
+			place_alone(finder, copy);
+			add_hop(finder,
+				&(struct flow_hop){object, bases[0] + search.pointers[0],
+						   copy->object});
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Find where the inlined copy lies: in the nearest one around it that has its type inside. */
+static void place_copy(struct finder *finder, struct coroutine_copy *copy)
+{
+	static const int64_t start[] = {0};
+	size_t around = copy->parent;
+
+	while (around != COROUTINE_COPY_NONE) {
+		struct coroutine_copy *outer = &finder->copies->copies[around];
+
+		if (place_in(finder, copy, &outer->layout, outer->object, outer->offsets,
+			     outer->offset_count))
+			return;
+		around = outer->parent;
+	}
+	if (!finder->has_argument ||
+	    !place_in(finder, copy, &finder->argument, finder->argument_object, start, 1))
+		place_alone(finder, copy);
+}
+
+/* Returns the index of the new copy, or COROUTINE_COPY_NONE. */
+static size_t add_copy(struct finder *finder, Dwarf_Die *die, Dwarf_Die *layout, size_t parent,
+		       bool is_function)
+{
+	struct coroutine_copies *copies = finder->copies;
+	Dwarf_Die origin = origin_of(die);
+	struct coroutine_copy *array;
+	struct coroutine_copy copy = {
+		.type = finder->type_of(finder->context, layout),
+		.die = *die,
+		.layout = *layout,
+		.parent = parent,
+		.is_function = is_function,
+		.depth = parent == COROUTINE_COPY_NONE ? 0 : copies->copies[parent].depth + 1,
+		.awaits_resume = !dwarf_pass_is_resume(dwarf_diename(&origin)),
+	};
+
+	if (copy.type == SNAPSHOT_NONE)
+		return COROUTINE_COPY_NONE;
+	array = grown(finder, copies->copies, copies->count, sizeof(*array));
+	if (!array)
+		return COROUTINE_COPY_NONE;
+	copies->copies = array;
+	if (is_function)
+		place_alone(finder, &copy);
+	else
+		place_copy(finder, &copy);
+	add_ranges(finder, &copy);
+	array[copies->count] = copy;
+	return copies->count++;
+}
+
+/* The parameters that hold the address of a copy whose place is certain. */
+static void anchor_copy(struct finder *finder, size_t index,
+			const struct known_pointer *pointers)
+{
+	struct coroutine_copy *copy = &finder->copies->copies[index];
+	Dwarf_Die self;
+
+	if (copy->offset_count != 1)
+		return;
+	if (layout_child(&copy->die, DW_TAG_formal_parameter, NULL, &self))
+		add_anchors(finder, &self, copy->object, copy->offsets[0]);
+	for (; pointers; pointers = pointers->next) {
+		Dwarf_Die parameter = pointers->parameter;
+
+		if (pointers->type == copy->type)
+			add_anchors(finder, &parameter, copy->object, copy->offsets[0]);
+	}
+}
+
+static void visit_children(struct finder *finder, Dwarf_Die *around, size_t parent,
+			   const struct known_pointer *pointers);
+
+/* A function that polls a coroutine. Before rustc 1.67 a poll was around its resume function.
+ */
+static void visit_poll(struct finder *finder, Dwarf_Die *die, Dwarf_Die *layout, size_t parent,
+		       const struct known_pointer *pointers, bool is_function)
+{
+	struct coroutine_copy *outer =
+		parent == COROUTINE_COPY_NONE ? NULL : &finder->copies->copies[parent];
+	Dwarf_Die origin = origin_of(die);
+	size_t copy = parent;
+	Dwarf_Die self;
+
+	if (outer && outer->awaits_resume && dwarf_pass_is_resume(dwarf_diename(&origin)) &&
+	    finder->type_of(finder->context, layout) == outer->type) {
+		outer->awaits_resume = false;
+		if (outer->offset_count == 1 &&
+		    layout_child(die, DW_TAG_formal_parameter, NULL, &self))
+			add_anchors(finder, &self, outer->object, outer->offsets[0]);
+	} else {
+		copy = add_copy(finder, die, layout, parent, is_function);
+		if (copy == COROUTINE_COPY_NONE)
+			copy = parent;
+		else
+			anchor_copy(finder, copy, pointers);
+	}
+	visit_children(finder, die, copy, NULL);
+}
+
+/* A function, or an inlined copy of one. */
+static void visit(struct finder *finder, Dwarf_Die *die, size_t parent,
+		  const struct known_pointer *pointers, bool is_function)
+{
+	struct known_pointer pointer = {.next = pointers};
+	Dwarf_Die type;
+
+	if (polled_coroutine(finder, die, &type)) {
+		visit_poll(finder, die, &type, parent, pointers, is_function);
+		return;
+	}
+	if (layout_child(die, DW_TAG_formal_parameter, NULL, &pointer.parameter) &&
+	    pointed_type(finder, &pointer.parameter, &type) && is_coroutine(&type)) {
+		pointer.type = finder->type_of(finder->context, &type);
+		pointers = &pointer;
+	}
+	visit_children(finder, die, parent, pointers);
+}
+
+static void visit_children(struct finder *finder, Dwarf_Die *around, size_t parent,
+			   const struct known_pointer *pointers)
+{
+	Dwarf_Die die;
+	Dwarf_Addr start;
+	Dwarf_Addr base;
+	Dwarf_Addr end;
+
+	if (dwarf_child(around, &die))
+		return;
+	do {
+		int tag = dwarf_tag(&die);
+
+		/* Of some nothing but the entry is left, without code. */
+		if (tag == DW_TAG_inlined_subroutine &&
+		    dwarf_ranges(&die, 0, &base, &start, &end) > 0)
+			visit(finder, &die, parent, pointers, false);
+		else if (tag == DW_TAG_lexical_block)
+			visit_children(finder, &die, parent, pointers);
+	} while (!finder->out_of_memory && dwarf_siblingof(&die, &die) == 0);
+}
+
+/* A poll written by hand: what it polls is likely to lie in its first argument. */
+static void find_argument(struct finder *finder, Dwarf_Die *function)
+{
+	Dwarf_Die parameter;
+	Dwarf_Die type;
+
+	if (polled_coroutine(finder, function, &type) ||
+	    !layout_child(function, DW_TAG_formal_parameter, NULL, &parameter) ||
+	    !pointed_type(finder, &parameter, &type) ||
+	    dwarf_tag(&type) != DW_TAG_structure_type)
+		return;
+	finder->has_argument = true;
+	finder->argument = type;
+	finder->argument_object = finder->copies->object_count++;
+	add_anchors(finder, &parameter, finder->argument_object, 0);
+}
+
+int coroutine_copies_find(struct coroutine_copies *copies, Dwarf_Die *function,
+			  const struct dwarf_scopes *scopes, snapshot_type_of *type_of,
+			  void *context)
+{
+	struct finder finder = {
+		.copies = copies, .scopes = scopes, .type_of = type_of, .context = context};
+
+	*copies = (struct coroutine_copies){0};
+	find_argument(&finder, function);
+	visit(&finder, function, COROUTINE_COPY_NONE, NULL, true);
+	return finder.out_of_memory ? -1 : 0;
+}
+
+void coroutine_copies_free(struct coroutine_copies *copies)
+{
+	for (size_t i = 0; i < copies->count; i++) {
+		free(copies->copies[i].offsets);
+		free(copies->copies[i].ranges);
+	}
+	free(copies->copies);
+	free(copies->anchors);
+	free(copies->hops);
+	*copies = (struct coroutine_copies){0};
+}
