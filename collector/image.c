@@ -46,6 +46,26 @@ static void read_build_id(struct image *image, Dwfl_Module *module)
 		sprintf(image->build_id + 2 * (size_t)i, "%02x", bits[i]);
 }
 
+/* rustc puts what others need to compile against a library into it, as `.rustc`. */
+static bool has_rust_metadata(Elf *elf)
+{
+	Elf_Scn *section = NULL;
+	size_t names;
+
+	if (elf_getshdrstrndx(elf, &names))
+		return false;
+	while ((section = elf_nextscn(elf, section))) {
+		GElf_Shdr header;
+		const char *name = gelf_getshdr(section, &header)
+					   ? elf_strptr(elf, names, header.sh_name)
+					   : NULL;
+
+		if (name && strcmp(name, ".rustc") == 0)
+			return true;
+	}
+	return false;
+}
+
 static bool has_symbols(Elf *elf)
 {
 	Elf_Scn *section = NULL;
@@ -159,6 +179,7 @@ int image_open(struct image *image, const char *path, const char *name)
 	}
 	read_build_id(image, module);
 	find_segments(image);
+	image->is_rust_library = has_rust_metadata(image->elf);
 	image->module = module;
 	return 0;
 }

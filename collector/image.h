@@ -20,15 +20,16 @@ struct image_segment {
 };
 
 struct image {
-	char *path;          /* as given; owned */
-	int fd;              /* of the file; owned */
-	Elf *elf;            /* owned */
-	const uint8_t *data; /* the whole file; lives as long as elf */
-	size_t size;         /* of data, bytes */
-	Dwfl *dwfl;          /* owned */
-	Dwfl_Module *module; /* owned by dwfl */
-	Dwarf *dwarf;        /* owned by dwfl; NULL: not opened, or there are symbols only */
-	char build_id[65];   /* lower case hexadecimal; "" if there is none */
+	char *path;           /* as given; owned */
+	int fd;               /* of the file; owned */
+	Elf *elf;             /* owned */
+	const uint8_t *data;  /* the whole file; lives as long as elf */
+	size_t size;          /* of data, bytes */
+	Dwfl *dwfl;           /* owned */
+	Dwfl_Module *module;  /* owned by dwfl */
+	Dwarf *dwarf;         /* owned by dwfl; NULL: not opened, or there are symbols only */
+	bool is_rust_library; /* a dylib: programs linked with it may have copies of its code */
+	char build_id[65];    /* lower case hexadecimal; "" if there is none */
 	struct image_segment segments[16];
 	size_t segment_count;
 };

@@ -76,11 +76,33 @@ bool probe_plan_matches(const struct probe_plan *plan, size_t image, size_t type
 	return plan->matching[type_index(plan, image, type)];
 }
 
-bool probe_plan_sees_all(const struct probe_plan *plan, size_t image, size_t type)
+/* Does every poll of the type that is in this image trap? */
+static bool sees_all_in(const struct probe_plan *plan, size_t image, size_t type)
 {
 	return probe_plan_has_type(plan, image, type) && !plan->images[image].from_symbols &&
 	       !plan->images[image].types[type].inlined &&
 	       !plan->incomplete[type_index(plan, image, type)];
+}
+
+/* Do the polls of the same type in the other images trap? */
+static bool sees_all_elsewhere(const struct probe_plan *plan, size_t image, const char *name)
+{
+	for (size_t i = 0; i < plan->image_count; i++)
+		for (size_t j = 0; i != image && j < plan->images[i].type_count; j++)
+			if (strcmp(plan->images[i].types[j].name, name) == 0 &&
+			    !sees_all_in(plan, i, j))
+				return false;
+	return true;
+}
+
+bool probe_plan_sees_all(const struct probe_plan *plan, size_t image, size_t type)
+{
+	bool is_alone = true;
+
+	for (size_t i = 0; i < plan->image_count; i++)
+		is_alone &= plan->images[i].image->is_rust_library;
+	return !is_alone && sees_all_in(plan, image, type) &&
+	       sees_all_elsewhere(plan, image, plan->images[image].types[type].name);
 }
 
 bool probe_plan_has_stores(const struct probe_plan *plan, size_t image, size_t type)
@@ -129,6 +151,16 @@ static bool is_pointer(const struct future_type *type)
 	       starts_with(type->name, "alloc::boxed::Box<");
 }
 
+/*
+ * Handles that executors of the futures crate move between polls: one address may hold
+ * many in turn. The future behind them stays where it is, and is polled in them.
+ */
+static bool is_moved_handle(const struct future_type *type)
+{
+	return starts_with(type->name, "futures_task::future_obj::FutureObj<") ||
+	       starts_with(type->name, "futures_task::future_obj::LocalFutureObj<");
+}
+
 static int choose_types(struct probe_plan *plan)
 {
 	const struct plan_choice *choice = &plan->choice;
@@ -149,7 +181,8 @@ static int choose_types(struct probe_plan *plan)
 		for (size_t i = 0; i < plan->images[image].type_count; i++) {
 			const struct future_type *type = &plan->images[image].types[i];
 
-			if ((choice->match_count &&
+			if (is_moved_handle(type) ||
+			    (choice->match_count &&
 			     !matches_any(match, choice->match_count, type->name)) ||
 			    matches_any(exclude, choice->exclude_count, type->name))
 				continue;

@@ -79,6 +79,9 @@ struct poll {
 	size_t trapped_count;
 	bool is_inferred; /* no trap of its own tells of it */
 	bool certain;     /* inferred: it happened, else it is likely */
+	bool by_store;    /* inferred: a trap at the store that ended it tells of it */
+	bool store_seen;  /* there was such a trap */
+	bool uncounted;   /* no store ended it, though one would have */
 	size_t node;      /* inferred: as in struct living */
 	/* of futures.c */
 	struct future *future;

@@ -137,7 +137,7 @@ static void settle(struct futures *futures, struct future *future, const struct 
 	else if (!next && poll->final.count)
 		poll->state_after = poll->final.futures[0].state;
 	/* What is inferred waits from poll to poll of the one that shows it. */
-	if (!poll->is_inferred)
+	if (!poll->is_inferred || poll->by_store)
 		poll->wait_ns = poll->result == POLL_PENDING && next && poll->end_ns
 					? next->start_ns - poll->end_ns
 					: -1;
@@ -190,13 +190,19 @@ static void replace(struct futures *futures, struct future *future)
 	future->task_id = 0;
 }
 
+/* Does another poll make this one? An executor's function is none. */
+static bool is_awaited(const struct poll *poll)
+{
+	return poll->parent && poll->parent->type_id;
+}
+
 static struct future *future_of(struct futures *futures, const struct poll *poll)
 {
 	struct future_key key = {
 		.pid = poll->pid,
-		.address = poll->self_known ? poll->self
-			   : poll->parent   ? (uint64_t)poll->parent->future_id
-					    : 0,
+		.address = poll->self_known   ? poll->self
+			   : is_awaited(poll) ? (uint64_t)poll->parent->future_id
+					      : (uint64_t)poll->tid,
 		.type_id = poll->type_id,
 		.address_known = poll->self_known,
 	};
@@ -234,7 +240,7 @@ int futures_begin(struct futures *futures, struct poll *poll)
 	future->last_result = POLL_UNKNOWN;
 	poll->future = future;
 	poll->future_id = future->id;
-	if (poll->parent) {
+	if (is_awaited(poll)) {
 		poll->task_id = poll->parent->task_id;
 		poll->parent_chain_id = poll->parent->chain_id;
 	} else {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_INLINED = 32, STATE_UNRESUMED = 0 };
+enum { MOST_INLINED = 32, STATE_UNRESUMED = 0, STATE_RETURNED = 1, STATE_PANICKED = 2 };
 
 struct inferred {
 	struct snapshots *snapshots; /* owned */
@@ -89,7 +89,8 @@ static void put_into(struct poll *poll, struct poll *around)
 	struct poll *container = container_of(around, poll);
 
 	poll->parent = around;
-	poll->parent_id = around->id;
+	/* What lies in code of no poll an executor polls. */
+	poll->parent_id = around->type_id ? around->id : 0;
 	poll->ordinal = ++around->children;
 	if (container)
 		poll->container = container;
@@ -325,10 +326,13 @@ static bool has_trapped(const struct poll *outer, const struct living *future)
 static bool is_told(const struct inferred *inferred, const struct poll *outer,
 		    const struct living_set *set, size_t index)
 {
-	for (; index && index != LIVING_NONE; index = set->futures[index].parent)
-		if (snapshots_type(inferred->snapshots, set->futures[index].type_id).complete ||
-		    has_trapped(outer, &set->futures[index]))
+	for (; index && index != LIVING_NONE; index = set->futures[index].parent) {
+		struct snapshot_type type =
+			snapshots_type(inferred->snapshots, set->futures[index].type_id);
+
+		if (type.complete || type.by_stores || has_trapped(outer, &set->futures[index]))
 			return true;
+	}
 	return false;
 }
 
@@ -430,6 +434,14 @@ static void mark_pending(const struct inferred *inferred, const struct poll *out
 	}
 }
 
+static void close_inner(struct inferred *inferred, struct poll *poll)
+{
+	poll->closed = true;
+	poll->parent = NULL;
+	poll->container = NULL;
+	inferred->end(inferred->context, poll);
+}
+
 /* End the polls inferred in outer; next is the next poll of the same future, or NULL. */
 static void end_inner(struct inferred *inferred, struct poll *outer,
 		      const struct living_set *after, const struct poll *next)
@@ -453,12 +465,83 @@ static void end_inner(struct inferred *inferred, struct poll *outer,
 	for (size_t i = 0; i < outer->inner_count; i++) {
 		struct poll *poll = outer->inner[i];
 
-		poll->closed = true;
-		poll->parent = NULL;
-		poll->container = NULL;
-		inferred->end(inferred->context, poll);
+		/* Where a store would have ended a poll, none has: there was none. */
+		if (snapshots_type(inferred->snapshots, poll->type_id).by_stores)
+			poll->certain = false;
+		close_inner(inferred, poll);
 	}
 	outer->inner_count = 0;
+	if (outer->runs_task && !outer->store_seen &&
+	    snapshots_type(inferred->snapshots, outer->type_id).by_stores)
+		outer->uncounted = true;
+}
+
+static bool is_inside(const struct poll *poll, const struct poll *around)
+{
+	for (; poll; poll = poll->is_inferred ? poll->parent : NULL)
+		if (poll == around)
+			return true;
+	return false;
+}
+
+/* Poll, inferred in outer, has ended, and with it what was inferred in it. */
+static int end_at_store(struct inferred *inferred, struct poll *outer, struct poll *poll)
+{
+	struct poll **ended = malloc(outer->inner_count * sizeof(struct poll *));
+	size_t ended_count = 0;
+	size_t kept = 0;
+
+	if (!ended)
+		return -1;
+	for (size_t i = 0; i < outer->inner_count; i++) {
+		if (is_inside(outer->inner[i], poll))
+			ended[ended_count++] = outer->inner[i];
+		else
+			outer->inner[kept++] = outer->inner[i];
+	}
+	outer->inner_count = kept;
+	/* What is awaited first is pending, or ready, with what awaits it. */
+	for (size_t i = 0; i < ended_count; i++)
+		if (ended[i] != poll &&
+		    (poll->result == POLL_PENDING || ended[i]->ordinal == 1))
+			ended[i]->result = poll->result;
+	for (size_t i = ended_count; i-- > 0;)
+		if (ended[i]->result == POLL_PENDING)
+			ended[i]->parent->child_pending = true;
+	for (size_t i = 0; i < ended_count; i++)
+		close_inner(inferred, ended[i]);
+	free(ended);
+	return 0;
+}
+
+int inferred_store(struct inferred *inferred, struct poll *outer, const struct store_end *end,
+		   int64_t state, int64_t now)
+{
+	static const struct poll unknown; /* where the future lies nobody knows */
+	int64_t types[MOST_INLINED];
+	size_t first = 0;
+	size_t count = 0;
+	struct poll *poll;
+
+	for (size_t i = 0; i < end->around_count && count < MOST_INLINED - 1; i++)
+		types[count++] = end->around[i];
+	types[count++] = end->type_id;
+	/* A function that runs a task has the poll of its future inlined. */
+	if (types[0] == outer->type_id && outer->runs_task)
+		first = 1;
+	poll = place_by_types(inferred, outer, &unknown, types + first, count - first);
+	if (!poll)
+		return -1;
+	poll->store_seen = true;
+	poll->result = state == STATE_RETURNED   ? POLL_READY
+		       : state == STATE_PANICKED ? POLL_PANICKED
+						 : POLL_PENDING;
+	/* The function itself ends it, and its time. */
+	if (poll == outer)
+		return 0;
+	poll->by_store = true;
+	poll->end_ns = now;
+	return end_at_store(inferred, outer, poll);
 }
 
 int inferred_settle(struct inferred *inferred, struct poll *poll, const struct poll *next)

@@ -11,6 +11,7 @@
 
 #include "call_stack.h"
 #include "snapshot.h"
+#include "stores.h"
 
 #include <sqlite3.h>
 
@@ -45,6 +46,13 @@ int inferred_read_final(const struct inferred *inferred, struct poll *poll, cons
  * the one around it which were inlined there. Returns 0, or -1 when memory ran out.
  */
 int inferred_place(struct inferred *inferred, struct poll *poll);
+
+/*
+ * A store at time now, in outer or in what is inlined into it, ended a poll of the
+ * coroutine that end tells of, with that state. Returns 0, or -1 when memory ran out.
+ */
+int inferred_store(struct inferred *inferred, struct poll *outer, const struct store_end *end,
+		   int64_t state, int64_t now);
 
 /*
  * All is known of poll, next being the next one of its future, or NULL: make the polls

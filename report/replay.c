@@ -220,11 +220,15 @@ static int vtab_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
 		sqlite3_result_int(context, poll->running);
 		break;
 	case OUT_SOURCE:
-		sqlite3_result_text(context, poll->is_inferred ? "snapshot" : "probe", -1,
-				    SQLITE_STATIC);
+		sqlite3_result_text(context,
+				    poll->by_store      ? "store"
+				    : poll->is_inferred ? "snapshot"
+							: "probe",
+				    -1, SQLITE_STATIC);
 		break;
 	case OUT_CERTAIN:
-		sqlite3_result_int(context, !poll->is_inferred || poll->certain);
+		sqlite3_result_int(context,
+				   (!poll->is_inferred || poll->certain) && !poll->uncounted);
 		break;
 	}
 	return SQLITE_OK;

@@ -54,8 +54,10 @@ struct hit {
 struct thread {
 	int64_t tid;
 	struct call_stack stack;
-	struct hit *hits;  /* owned; not given out yet, the youngest */
-	UT_hash_handle hh; /* keyed by tid */
+	struct hit *hits;   /* owned; not given out yet, the youngest */
+	struct poll *loose; /* owned; the function, itself no poll, in whose code a store was
+			     * met outside of all polls; NULL: none */
+	UT_hash_handle hh;  /* keyed by tid */
 };
 
 /* A stretch of time in which samples were lost. */
@@ -70,6 +72,7 @@ struct replay {
 	struct thread *threads;    /* owned */
 	struct futures *futures;   /* owned */
 	struct inferred *inferred; /* owned */
+	struct stores *stores;     /* owned */
 	struct loss *losses;       /* owned */
 	size_t loss_count;
 	int64_t poll_count; /* polls begun so far */
@@ -196,6 +199,18 @@ static void give_hits(struct replay *replay, struct thread *thread)
 	}
 }
 
+/* What was polled in the function in which a store was met goes on no more. */
+static void end_loose(struct replay *replay, struct thread *thread)
+{
+	if (!thread->loose)
+		return;
+	if (inferred_settle(replay->inferred, thread->loose, NULL))
+		replay->out_of_memory = true;
+	inferred_forget(thread->loose);
+	free(thread->loose);
+	thread->loose = NULL;
+}
+
 static void take_hit(struct replay *replay, struct thread *thread)
 {
 	sqlite3_stmt *row = replay->input;
@@ -314,6 +329,60 @@ static void leave(struct replay *replay, struct thread *thread, bool tail_call)
 		call_stack_return(&thread->stack, now, result_of(row), take_closed, replay);
 }
 
+/* A function in which an executor polls what was inlined into it. */
+static struct poll *loose_outer(struct replay *replay, struct thread *thread,
+				uint64_t function_address)
+{
+	sqlite3_stmt *row = replay->input;
+
+	if (thread->loose && thread->loose->function_address != function_address)
+		end_loose(replay, thread);
+	if (!thread->loose) {
+		thread->loose = calloc(1, sizeof(*thread->loose));
+		if (!thread->loose) {
+			replay->out_of_memory = true;
+			return NULL;
+		}
+	}
+	thread->loose->event_id = sqlite3_column_int64(row, IN_EVENT);
+	thread->loose->pid = sqlite3_column_int64(row, IN_PID);
+	thread->loose->tid = thread->tid;
+	thread->loose->start_ns = sqlite3_column_int64(row, IN_TIME);
+	thread->loose->function_address = function_address;
+	return thread->loose;
+}
+
+/* A store ended a poll of a coroutine. */
+static void take_store(struct replay *replay, struct thread *thread)
+{
+	sqlite3_stmt *row = replay->input;
+	uint64_t function = (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS);
+	struct poll *outer = call_stack_find(&thread->stack, function,
+					     (uint64_t)sqlite3_column_int64(row, IN_SP));
+	int64_t last_type = 0;
+	size_t count;
+	const struct store_end *ends =
+		stores_find(replay->stores, sqlite3_column_int64(row, IN_ENTRY_PROBE), &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct store_end *end = &ends[i];
+		int64_t state =
+			end->value >= 0
+				? end->value
+				: sqlite3_column_int64(row, IN_RESULT) >> end->shift & 0xff;
+
+		/* Copies of a type that share the store were polled once. */
+		if (state == 0 || end->is_own || end->type_id == last_type)
+			continue;
+		last_type = end->type_id;
+		if (!outer)
+			outer = loose_outer(replay, thread, function);
+		if (!outer || inferred_store(replay->inferred, outer, end, state,
+					     sqlite3_column_int64(row, IN_TIME)))
+			replay->out_of_memory = true;
+	}
+}
+
 static void take_row(struct replay *replay)
 {
 	const char *kind = (const char *)sqlite3_column_text(replay->input, IN_KIND);
@@ -334,7 +403,12 @@ static void take_row(struct replay *replay)
 	case 's': /* user */
 		take_hit(replay, thread);
 		return;
-	default: /* start of a thread */
+	case 't': /* store, or the start of a thread */
+		if (kind[2] == 'o') {
+			take_store(replay, thread);
+			break;
+		}
+		end_loose(replay, thread);
 		call_stack_end(&thread->stack, take_closed, replay);
 		break;
 	}
@@ -383,6 +457,7 @@ static void finish(struct replay *replay)
 	replay->input_ended = true;
 	for (thread = replay->threads; thread; thread = thread->hh.next) {
 		give_hits(replay, thread);
+		end_loose(replay, thread);
 		call_stack_end(&thread->stack, take_closed, replay);
 	}
 	read_final(replay);
@@ -464,6 +539,7 @@ static void clear(struct replay *replay)
 	}
 	futures_free(replay->futures);
 	inferred_free(replay->inferred);
+	stores_free(replay->stores);
 	free(replay->losses);
 	free(replay->rows);
 	sqlite3_finalize(replay->input);
@@ -483,7 +559,8 @@ int replay_start(struct replay *replay)
 	clear(replay);
 	replay->futures = futures_new(take_done, replay);
 	replay->inferred = inferred_load(replay->db, begin_inferred, end_inferred, replay);
-	if (!replay->futures || !replay->inferred)
+	replay->stores = stores_load(replay->db);
+	if (!replay->futures || !replay->inferred || !replay->stores)
 		return SQLITE_NOMEM;
 	status = load_losses(replay);
 	if (status == SQLITE_OK)

@@ -81,6 +81,7 @@ static int take_type(struct snapshots *snapshots, sqlite3_stmt *row)
 		.size = (uint64_t)sqlite3_column_int64(row, 1),
 		.is_coroutine = sqlite3_column_int(row, 2),
 		.complete = sqlite3_column_int(row, 3),
+		.by_stores = sqlite3_column_int(row, 4),
 	};
 	HASH_ADD(hh, snapshots->plans, type_id, sizeof(plan->type_id), plan);
 	return 0;

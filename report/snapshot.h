@@ -37,7 +37,8 @@ struct living_set {
 struct snapshot_type {
 	uint64_t size; /* bytes; 0: unknown */
 	bool is_coroutine;
-	bool complete; /* every poll of it traps */
+	bool complete;  /* every poll of it traps */
+	bool by_stores; /* its polls are told by the stores that end them */
 };
 
 /* Load the plans of a recording. Returns NULL when it cannot be read or memory ran out. */

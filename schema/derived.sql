@@ -47,8 +47,9 @@ CREATE TABLE poll (
     state_after INTEGER,      -- 1 ready, 2 panicked, else the state of the next poll
     result TEXT CHECK (result IN ('ready', 'pending', 'panicked')),
     source TEXT NOT NULL      -- probe: a trap at this poll's entry; snapshot: inferred from
-        CHECK (source IN ('probe', 'snapshot')), -- the traps of the poll around it, whose
-                              -- start_ns it has; it has no end_ns
+        CHECK (source IN ('probe', 'snapshot', 'store')), -- the traps of the poll around
+                              -- it, whose start_ns it has; it has no end_ns; store: a trap
+                              -- where its end is stored, with the start_ns of that around it
     certain INTEGER NOT NULL, -- 0: likely but not sure to have happened, and not counted
     self_ns INTEGER,          -- its time less that of the polls inside it
     wait_ns INTEGER,          -- pending: until the next poll of the same future
@@ -113,7 +114,8 @@ CREATE TABLE poll_count (
     busy_ns INTEGER NOT NULL, -- inside its polls
     self_ns INTEGER NOT NULL, -- the same less the polls inside them
     wait_ns INTEGER NOT NULL, -- from a Pending to the next poll
-    source TEXT NOT NULL,
+    source TEXT NOT NULL,     -- store if some of its polls were told by their stores; else
+                              -- probe if some trapped at their entry; else snapshot
     exact INTEGER NOT NULL,   -- 1: certainly every poll was recorded; 0: polls is a lower bound
     future_type_id INTEGER NOT NULL REFERENCES future_type (id)
 );

@@ -59,8 +59,22 @@ SELECT 0, time_ns, pid, tid, 0, 0, 0, 0, 0, 'start', 0, 0, 0, 0, 0, NULL, 0, NUL
 FROM thread_event WHERE kind = 'start'
 ORDER BY 2;
 
+-- name: store_ends
+-- Every coroutine whose poll may end at a store, once for each poll inlined around it,
+-- outermost first. The copy of the function itself has the number 0.
+WITH RECURSIVE up(id, around_id, depth) AS (
+    SELECT id, parent_id, 0 FROM inlined_poll
+    UNION ALL
+    SELECT u.id, i.parent_id, u.depth + 1 FROM up u JOIN inlined_poll i ON i.id = u.around_id
+)
+SELECT s.probe_id, s.future_type_id, coalesce(s.inlined_poll_id, 0), s.value, s.shift,
+    i.future_type_id
+FROM state_store s LEFT JOIN up u ON u.id = s.inlined_poll_id
+LEFT JOIN inlined_poll i ON i.id = u.around_id
+ORDER BY 1, 3, u.depth DESC;
+
 -- name: snapshot_types
-SELECT id, size_bytes, kind <> 'future', complete FROM future_type;
+SELECT id, size_bytes, kind <> 'future', complete, coalesce(stores_proven, 0) FROM future_type;
 
 -- name: snapshot_nodes
 SELECT id, polled_type_id, parent_id, future_type_id, awaited, base_word, byte_offset,
@@ -192,7 +206,7 @@ WHERE f.parent_id IS NULL ORDER BY f.task_id;
 CREATE TEMP TABLE chain_sum AS
 SELECT chain_id, sum(certain) AS polls, sum(result IS 'ready' AND certain) AS ready,
     sum(result IS 'pending' AND certain) AS pending, sum(result IS 'panicked') AS panicked,
-    sum(source = 'snapshot') AS snapshots, count(*) AS rows,
+    sum(source = 'snapshot') AS snapshots, sum(source = 'store') AS stores, count(*) AS rows,
     coalesce(sum(end_ns - start_ns), 0) AS busy_ns, coalesce(sum(self_ns), 0) AS self_ns,
     coalesce(sum(wait_ns), 0) AS wait_ns,
     coalesce(sum(CASE WHEN NOT child_pending THEN wait_ns END), 0) AS leaf_wait_ns
@@ -203,21 +217,32 @@ INSERT INTO poll_count (name, kind, futures, polls, ready, pending, cancelled, p
 WITH polled AS (
     SELECT c.future_type_id, sum(polls) AS polls, sum(ready) AS ready, sum(pending) AS pending,
         sum(panicked) AS panicked, sum(busy_ns) AS busy_ns, sum(self_ns) AS self_ns,
-        sum(wait_ns) AS wait_ns, sum(snapshots) AS snapshots, sum(rows) AS rows
+        sum(wait_ns) AS wait_ns, sum(snapshots) AS snapshots, sum(stores) AS stores,
+        sum(rows) AS rows
     FROM chain_sum s JOIN chain c ON c.id = s.chain_id GROUP BY c.future_type_id
 ), made AS (
     SELECT future_type_id, count(*) AS futures, sum(outcome IS 'cancelled') AS cancelled
     FROM future GROUP BY future_type_id
+), doubtful AS (
+    -- What ended at a store that may be another coroutine's.
+    SELECT DISTINCT s.future_type_id AS id FROM state_store s JOIN event e ON e.probe_id = s.probe_id
+    WHERE s.shared AND coalesce(s.value, e.result >> s.shift & 255) <> 0
 )
-SELECT t.name, t.kind, coalesce(m.futures, 0), coalesce(p.polls, 0), coalesce(p.ready, 0),
-    coalesce(p.pending, 0), coalesce(m.cancelled, 0), coalesce(p.panicked, 0),
-    coalesce(p.busy_ns, 0), coalesce(p.self_ns, 0), coalesce(p.wait_ns, 0),
-    CASE p.snapshots WHEN p.rows THEN 'snapshot' ELSE 'probe' END,
-    t.complete AND NOT EXISTS (SELECT 1 FROM lost)
-        AND EXISTS (SELECT 1 FROM meta WHERE key = 'end_ns'), t.id
+-- A type that is in several files is one.
+SELECT t.name, t.kind, coalesce(sum(m.futures), 0), coalesce(sum(p.polls), 0),
+    coalesce(sum(p.ready), 0), coalesce(sum(p.pending), 0), coalesce(sum(m.cancelled), 0),
+    coalesce(sum(p.panicked), 0), coalesce(sum(p.busy_ns), 0), coalesce(sum(p.self_ns), 0),
+    coalesce(sum(p.wait_ns), 0),
+    CASE WHEN sum(p.stores) > 0 THEN 'store' WHEN sum(p.snapshots) = sum(p.rows) THEN 'snapshot'
+        ELSE 'probe' END,
+    min(t.complete OR (coalesce(t.stores_proven, 0) AND t.id NOT IN (SELECT id FROM doubtful)))
+        AND NOT EXISTS (SELECT 1 FROM lost)
+        AND EXISTS (SELECT 1 FROM meta WHERE key = 'end_ns'), min(t.id)
 FROM future_type t LEFT JOIN polled p ON p.future_type_id = t.id
 LEFT JOIN made m ON m.future_type_id = t.id
-WHERE p.rows > 0 OR t.id IN (SELECT future_type_id FROM probe WHERE kind = 'entry');
+WHERE p.rows > 0 OR t.stores_proven
+    OR t.id IN (SELECT future_type_id FROM probe WHERE kind = 'entry')
+GROUP BY t.name, t.kind;
 
 INSERT INTO await_edge (parent, child, file, line, polls, wait_ns, parent_type_id, child_type_id)
 WITH once AS (
