@@ -39,8 +39,13 @@ static struct future_type types[] = {
 	 .inlined = 2,
 	 .physical = 1,
 	 .root = true,
+	 .stores_proven = true,
 	 .snapshot = {nodes, 2, words, 2, 1}},
-	{.name = "app::Sleep", .kind = FUTURE_HANDWRITTEN, .state_offset = -1},
+	{.name = "app::Sleep",
+	 .kind = FUTURE_HANDWRITTEN,
+	 .state_offset = -1,
+	 .stores_verdict = STORES_FOLDED,
+	 .stores_where = UINT64_MAX},
 };
 
 static struct poll_site sites[] = {
@@ -60,6 +65,14 @@ static struct poll_site sites[] = {
 
 static struct inlined_poll inlined[] = {{1, INLINED_POLL_NONE, 0x1000, 7, true}};
 static struct inlined_range ranges[] = {{0x1000, 0x1008, 0}};
+static struct store_site stores[] = {
+	{.type = 1,
+	 .inlined = INLINED_POLL_NONE,
+	 .address = UINT64_MAX,
+	 .reg = -1,
+	 .value = 255},
+	{.inlined = 0, .reg = 15, .shift = 8, .is_reuse = true, .shared = true},
+};
 static struct future_vtable vtables[] = {{0x5000, 1}};
 
 static const struct poll_sites example = {
@@ -71,6 +84,9 @@ static const struct poll_sites example = {
 	.inlined_count = 1,
 	.ranges = ranges,
 	.range_count = 1,
+	.stores = stores,
+	.store_count = 2,
+	.stores_known = true,
 	.vtables = vtables,
 	.vtable_count = 1,
 	.waker = {true, 1, 2, 3},
@@ -116,6 +132,11 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(read_sites.types[0].snapshot.nodes[1].values[1], UINT64_MAX);
 	assert_memory_equal(read_sites.types[0].snapshot.words, words, sizeof(words));
 	assert_memory_equal(read_sites.ranges, ranges, sizeof(ranges));
+	assert_true(read_sites.stores_known);
+	assert_int_equal(read_sites.store_count, 2);
+	assert_int_equal(read_sites.stores[0].reg, -1);
+	assert_int_equal(read_sites.stores[1].shift, 8);
+	assert_int_equal(read_sites.types[1].stores_verdict, STORES_FOLDED);
 	assert_memory_equal(&read_sites.waker, &example.waker, sizeof(example.waker));
 	assert_string_equal(read_origin.debug_file, origin.debug_file);
 	assert_int_equal(read_origin.debug_mtime_ns, INT64_MIN);
