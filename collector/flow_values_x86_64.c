@@ -17,11 +17,17 @@ static struct value object_value(int object, int64_t offset)
 	return (struct value){VALUE_OBJECT, object, offset, offset};
 }
 
+/* As the processor adds: what does not fit is lost. */
+static int64_t add(int64_t a, int64_t b)
+{
+	return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+
 static void shift(struct value *value, int64_t bytes)
 {
-	value->number += bytes;
+	value->number = add(value->number, bytes);
 	if (value->kind == VALUE_OBJECT)
-		value->other += bytes;
+		value->other = add(value->other, bytes);
 }
 
 static struct value bytes_value(uint64_t bytes)

@@ -194,6 +194,7 @@ static int take(struct options *options, int option)
 	case 'x':
 		return append((const char ***)&choice->exclude, &choice->exclude_count, optarg);
 	case OPTION_EXITS:
+		choice->exits_given = true;
 		return read_exits(optarg, &choice->exits);
 	case 'b':
 		return read_size(optarg, &options->buffer_size);

@@ -616,6 +616,32 @@ static int plan_user_probes(struct probe_plan *plan, const struct plan_choice *c
 	return 0;
 }
 
+/*
+ * The kernel takes time for each probe that grows with their number (trace_uprobe.c:
+ * validate_ref_ctr_offset): exits, which are most of them, are the first to do without.
+ */
+static void limit_exits(struct probe_plan *plan)
+{
+	enum { MANY_SITES = 5000 };
+	size_t sites = 0;
+
+	for (size_t image = 0; image < plan->image_count; image++)
+		for (size_t i = 0; i < plan->images[image].site_count; i++)
+			sites += plan->images[image].sites[i].type != POLL_SITE_NO_TYPE &&
+				 probe_plan_has_type(plan, image,
+						     plan->images[image].sites[i].type);
+	if (sites <= MANY_SITES)
+		return;
+	if (!plan->choice.exits_given && plan->choice.exits == EXITS_ALL)
+		plan->choice.exits = EXITS_ROOTS;
+	message_note("%zu poll sites: the kernel takes long to define so many probes%s; -m, -x "
+		     "and --level tasks choose fewer",
+		     sites,
+		     plan->choice.exits_given ? ""
+					      : ", so ends are recorded of what executors poll "
+						"alone (--exits all: of all)");
+}
+
 int probe_plan_make(struct probe_plan *plan, struct poll_sites *images, size_t image_count,
 		    const struct plan_choice *choice)
 {
@@ -627,6 +653,7 @@ int probe_plan_make(struct probe_plan *plan, struct poll_sites *images, size_t i
 		probe_plan_free(plan);
 		return -1;
 	}
+	limit_exits(plan);
 	for (size_t image = 0; image < image_count && !status; image++) {
 		/* Before the entries: see plan_user_probes. */
 		status = plan_stores(plan, image);

@@ -39,6 +39,7 @@ extern const char *const plan_exits_names[EXITS_COUNT];
 struct plan_choice {
 	enum plan_level level;
 	enum plan_exits exits;
+	bool exits_given;     /* by the user; else many sites get fewer exits */
 	char *const *match;   /* extended regular expressions; a name must match one */
 	size_t match_count;   /* 0: every name does */
 	char *const *exclude; /* the same; a name that matches one is left out */

@@ -159,7 +159,8 @@ static int write_head(struct recorder *recorder)
 		     store_write_text(store, "program", recorder->target->name) ||
 		     store_write_text(store, "arguments", arguments) ||
 		     store_write_text(store, "level", plan_level_names[choice->level]) ||
-		     store_write_text(store, "exits", plan_exits_names[choice->exits]) ||
+		     store_write_text(store, "exits",
+				      plan_exits_names[recorder->plan->choice.exits]) ||
 		     store_write_plan(store, recorder->plan);
 
 	free(arguments);

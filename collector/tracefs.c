@@ -9,6 +9,8 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <mntent.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,9 +195,25 @@ struct batch {
 	char text[WRITE_LIMIT];
 };
 
+/* Does the user want it to end? The signals wait to be taken (target.c). */
+static bool is_interrupted(void)
+{
+	sigset_t pending;
+
+	return sigpending(&pending) == 0 &&
+	       (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1 ||
+		sigismember(&pending, SIGHUP) == 1 || sigismember(&pending, SIGQUIT) == 1);
+}
+
 static int flush(struct batch *batch)
 {
 	ssize_t length = (ssize_t)batch->length;
+
+	/* Many probes take long: the kernel looks at all others for each one. */
+	if (is_interrupted()) {
+		errno = EINTR;
+		return -1;
+	}
 
 	batch->length = 0;
 	return length == 0 || write(batch->fd, batch->text, (size_t)length) == length ? 0 : -1;
@@ -231,7 +249,9 @@ int tracefs_define(struct tracefs *tracefs, const struct probe_plan *plan)
 	}
 	if (!status)
 		status = flush(&batch);
-	if (status) {
+	if (status && errno == EINTR) {
+		message_error("arming the probes: interrupted");
+	} else if (status) {
 		int error = errno;
 		char why[256];
 

@@ -122,7 +122,9 @@ void call_stack_return(struct call_stack *stack, int64_t now, enum poll_result r
 
 	do {
 		poll->end_ns = now;
-		poll->result = result;
+		/* The store that ended it may have told. */
+		if (result != POLL_UNKNOWN)
+			poll->result = result;
 		close_innermost(stack, closed, context);
 		poll = innermost(stack);
 	} while (poll && poll->sp == sp && poll->in_tail_call);

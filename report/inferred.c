@@ -549,6 +549,9 @@ int inferred_settle(struct inferred *inferred, struct poll *poll, const struct p
 	const struct living_set *after = next ? &next->living : &poll->final;
 	int status;
 
+	/* Nothing was read in a poll that is itself inferred. */
+	if (poll->is_inferred)
+		return 0;
 	if (!after->count)
 		after = NULL;
 	status = infer_before(inferred, poll, after) ||
