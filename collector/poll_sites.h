@@ -122,7 +122,7 @@ struct store_site {
 	unsigned shift;    /* bits from the register's low end to the state's */
 	uint8_t value;     /* the new state */
 	bool is_reuse;     /* what it stores is no state: it takes the bytes of the coroutine,
-			    * which thus was ready; value is 1 */
+			    * which thus was ready: value is 1 */
 	bool shared;       /* it may be the store of another coroutine: counts are exact if it
 			    * was never hit */
 };
