@@ -14,7 +14,7 @@ static BOTH: Count = Count::new("tokio_pool::both");
 static EITHER: Count = Count::new("tokio_pool::either");
 static BROKEN: Count = Count::new("tokio_pool::broken");
 static PARENT: Count = Count::new("tokio_pool::parent");
-static MAIN: Count = Count::new("tokio_pool::main::{async_block#0}");
+static MAIN: Count = Count::new("tokio_pool::main::{async_block#2}");
 
 static AT_STEP: [(&Count, u64); 1] = [(&STEP, 1)];
 static AT_SPIN: [(&Count, u64); 2] = [(&SPIN, 1), (&PARENT, 1)];
