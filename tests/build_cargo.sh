@@ -1,13 +1,16 @@
 # build_cargo.sh: sourced; builds the test programs that need crates of Debian's.
 
-# build_cargo DIR RUSTC VERSION debug|release PROJECT BINARY...: makes
+# build_cargo DIR RUSTC VERSION debug|release|lto|small PROJECT BINARY...: makes
 # DIR/BINARY-VERSION-PROFILE for each.
 build_cargo() {
     local out=$1 rustc=$2 version=$3 profile=$4 project=$5 sources flags=() binary
     local copy=$out/cargo-source target=$out/cargo-target-$version
     shift 5
     sources=$(realpath "$(dirname "${BASH_SOURCE[0]}")")/subjects
-    [ "$profile" = debug ] || flags+=(--release)
+    for binary in "$@"; do
+        flags+=(--bin "$binary")
+    done
+    [ "$profile" = debug ] || flags+=(--profile "$profile")
     # cargo writes Cargo.lock beside Cargo.toml, so it gets a copy of the sources.
     rm -rf "$copy"
     mkdir -p "$copy"

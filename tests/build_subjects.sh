@@ -22,7 +22,7 @@ up_to_date() { # FILE: newer than every source?
     [ -e "$1" ] && [ -z "$(find "$source" "$0" -type f -newer "$1" -print -quit)" ]
 }
 
-for name in seed panics storm registers names waits; do
+for name in seed panics storm registers names waits shapes; do
     for version in 1.63 1.96; do
         for profile in debug release; do
             bin=$out/$name-$version-$profile
@@ -48,8 +48,32 @@ for profile in debug release; do
             build_cargo "$out" "$rustc" $version $profile server server
         up_to_date "$out/smol_tasks-$version-$profile" ||
             build_cargo "$out" "$rustc" $version $profile runtimes smol_tasks async_std_tasks \
-                futures_tasks tokio_local
+                futures_tasks tokio_local tokio_pool
     done
+done
+
+# More of what inlines: link time optimisation of everything, and the smallest code.
+flags_of() { # lto|small
+    case $1 in
+    lto) echo -C opt-level=3 -C lto=fat -C codegen-units=1 ;;
+    small) echo -C opt-level=s ;;
+    esac
+}
+for profile in lto small; do
+    for name in panics storm shapes; do
+        for version in 1.63 1.96; do
+            bin=$out/$name-$version-$profile
+            read -ra flags <<<"$(flags_of $profile)"
+            up_to_date "$bin" ||
+                (cd "$source" && rustc_of $version --edition 2021 --crate-name "$name" -g \
+                    "${flags[@]}" -o "$bin" "$name.rs")
+        done
+    done
+    up_to_date "$out/server-1.96-$profile" ||
+        build_cargo "$out" "$out/rustc-1.96" 1.96 $profile server server
+    up_to_date "$out/smol_tasks-1.96-$profile" ||
+        build_cargo "$out" "$out/rustc-1.96" 1.96 $profile runtimes smol_tasks tokio_local \
+            tokio_pool
 done
 
 # variant NAME FLAG...: seed.rs by both compilers as variant-NAME-RUSTC.

@@ -62,3 +62,11 @@ registers() { # SUBJECT "TYPES WHOSE RESULT IS NOT KNOWN"
         done <marks
     done
 }
+
+@test "a poll is seen also where its unit only declares the types of its parameters" {
+    # rustc 1.63 does so with Pin<&mut seed::Pend> where that is inlined.
+    record seed-1.63-release
+    [ "$(sql t.db "SELECT inlined FROM future_type WHERE name = 'seed::Pend'")" -gt 1 ]
+    [ "$(sql t.db "SELECT count(*) FROM inlined_poll i JOIN future_type t
+        ON t.id = i.future_type_id WHERE t.name = 'seed::Pend'")" -gt 1 ]
+}
