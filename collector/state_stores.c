@@ -467,6 +467,42 @@ static bool is_left(const struct prover *prover)
 	return false;
 }
 
+/* Is the coroutine's code reached by calls that unwind only? */
+static bool only_unwinds(struct prover *prover)
+{
+	const struct flow_graph *graph = prover->graph;
+	bool runs = false;
+
+	memset(prover->phases, 0, graph->count);
+	spread(prover, 0, PHASE_IDLE);
+	while (prover->queued) {
+		uint32_t index = prover->queue[--prover->queued];
+		const struct flow_node *node = &graph->nodes[index];
+
+		runs |= prover->steps[index].is_own;
+		spread(prover, node->next, PHASE_IDLE);
+		spread(prover, node->jump, PHASE_IDLE);
+		for (uint32_t i = 0; i < node->table_count; i++)
+			spread(prover, graph->targets[node->table + i], PHASE_IDLE);
+	}
+	return !runs;
+}
+
+/*
+ * Where LLVM merges the landing pads of several copies, it makes the code one of a copy
+ * that has nothing else. No poll begins there, and the stores are those of the others.
+ */
+static bool is_merged_pad(struct prover *prover)
+{
+	const struct coroutine_stores *result = prover->result;
+
+	for (size_t i = 0; i < result->store_count; i++)
+		if (result->stores[i].from_register ||
+		    result->stores[i].value != STATE_PANICKED)
+			return false;
+	return prover->has_mates && !result->load_count && only_unwinds(prover);
+}
+
 static int prove(struct prover *prover, bool alone)
 {
 	struct coroutine_stores *result = prover->result;
@@ -490,6 +526,10 @@ static int prove(struct prover *prover, bool alone)
 		return 0;
 	result->verdict = result->store_count ? STORES_NO_LOAD : STORES_NO_STORE;
 	result->where = 0;
+	if (result->store_count && is_merged_pad(prover)) {
+		result->verdict = STORES_NOT_POLLED;
+		result->store_count = 0;
+	}
 	if (!result->store_count && !result->load_count && !is_left(prover))
 		result->verdict = STORES_NOT_POLLED;
 	return 0;

@@ -191,8 +191,8 @@ impl Wake for Nobody {
     fn wake(self: Arc<Self>) {}
 }
 
-fn block_on<F: Future<Output = usize>>(future: F) -> usize {
-    let mut future = Box::pin(future);
+/// Takes any future: with the type of one, LLVM keeps no state of it in memory.
+fn block_on(mut future: Pin<&mut dyn Future<Output = usize>>) -> usize {
     let waker = Waker::from(Arc::new(Nobody));
     let mut context = Context::from_waker(&waker);
     loop {
@@ -218,7 +218,7 @@ fn main() {
     }
     println!("panicked {}", executor.run());
     let threads: Vec<_> =
-        (0..20).map(|n| std::thread::spawn(move || block_on(outer(n % 4)))).collect();
+        (0..20).map(|n| std::thread::spawn(move || block_on(Box::pin(outer(n % 4)).as_mut()))).collect();
     let sum: usize = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
     println!("threads {sum}");
     for count in

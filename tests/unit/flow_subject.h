@@ -71,11 +71,11 @@ struct subject {
 	struct flow_anchor anchors[4];
 	struct flow_hop hop;
 	struct flow_call_site site;
-	struct flow_coroutine coroutines[3];
-	struct code_range ranges[3];
+	struct flow_coroutine coroutines[4];
+	struct code_range ranges[4];
 	size_t count; /* of coroutines */
 	struct flow_graph graph;
-	struct coroutine_stores results[3];
+	struct coroutine_stores results[4];
 };
 
 static inline struct subject subject_of(const uint8_t *code, const uint8_t *end)

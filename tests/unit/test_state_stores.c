@@ -241,6 +241,7 @@ LABEL(siblings_second);
 LABEL(siblings_rest);
 LABEL(siblings_pad);
 LABEL(siblings_panicked);
+LABEL(siblings_panicked_end);
 ASSEMBLE(siblings, "	push %rbx\n"
 		   "	mov %rdi, %rbx\n"
 		   "	cmpb $4, 32(%rdi)\n"
@@ -270,6 +271,7 @@ ASSEMBLE(siblings, "	push %rbx\n"
 		   "	mov %rax, %rdi\n"
 		   "siblings_panicked:\n"
 		   "	movb $2, 80(%rbx)\n"
+		   "siblings_panicked_end:\n"
 		   "	movb $2, 32(%rbx)\n"
 		   "	call resumes_unwind");
 
@@ -317,6 +319,34 @@ static void a_store_that_may_be_either_ones_is_marked(void **state)
 		assert_false(found->stores[0].shared);
 	}
 	release(&subject);
+}
+
+/* LLVM makes a copy of its own of the pads that it merges of two copies of one type. */
+static void a_copy_that_only_unwinds_is_not_polled(void **state)
+{
+	const uint8_t *const starts[] = {siblings_panicked, siblings_rest};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		bool also_runs = starts[i] != siblings_panicked;
+		struct subject subject = siblings_subject();
+
+		add_coroutine(&subject, 0, INNER_STATE, starts[i], siblings_panicked_end);
+		subject.coroutines[2].type = subject.coroutines[1].type;
+		subject.coroutines[3].type = subject.coroutines[1].type;
+		subject.coroutines[3].depth = 1;
+		examine(&subject);
+		assert_int_equal(stores_proven(&subject.results[3]), !also_runs);
+		if (!also_runs) {
+			const struct coroutine_stores *first = &subject.results[1];
+
+			assert_int_equal(subject.results[3].store_count, 0);
+			assert_int_equal(first->verdict, STORES_PROVEN);
+			assert_int_equal(first->stores[first->store_count - 1].address,
+					 address_of(siblings_panicked));
+		}
+		release(&subject);
+	}
 }
 
 /* LLVM drops the store of a child that is ready if the next child takes its bytes. */
@@ -606,6 +636,7 @@ int main(void)
 		cmocka_unit_test(a_child_is_found_by_pointers_and_spills),
 		cmocka_unit_test(siblings_in_the_same_bytes_are_told_apart_by_their_code),
 		cmocka_unit_test(a_store_that_may_be_either_ones_is_marked),
+		cmocka_unit_test(a_copy_that_only_unwinds_is_not_polled),
 		cmocka_unit_test(the_end_of_a_poll_may_be_that_its_bytes_are_reused),
 		cmocka_unit_test(a_child_in_a_box_is_followed),
 		cmocka_unit_test(a_future_in_the_frame_is_found),
