@@ -17,7 +17,8 @@
 enum {
 	MOST_NODES = 512,
 	DEEPEST = 24,      /* types inside types; deeper is a type that holds itself */
-	MOST_POINTERS = 5, /* between the polled future and another */
+	MOST_POINTERS = 8, /* between the polled future and another */
+	MOST_ELEMENTS = 8, /* of a slice */
 	MOST_DYNS = 1,     /* of these, that may point to one of several types */
 };
 
@@ -95,14 +96,42 @@ void snapshot_layout_free(struct snapshot_layout *layout)
 	free(layout);
 }
 
-/* Through which pointers can a future be found? It must be known what they point to. */
+/*
+ * Through which pointers can a future be found? It must be known what they point to. The
+ * last two link the futures of a FuturesUnordered.
+ */
 static bool points_to(const struct dwarf_scopes *scopes, Dwarf_Die *pointer, Dwarf_Die *target)
 {
+	static const char *const followed[] = {
+		"alloc::boxed::Box<",
+		"&mut ",
+		"*mut futures_util::stream::futures_unordered::task::Task<",
+		"*const futures_util::stream::futures_unordered::task::Task<",
+	};
 	const char *name = dwarf_diename(pointer);
 
-	return dwarf_tag(pointer) == DW_TAG_pointer_type && name &&
-	       (starts_with(name, "alloc::boxed::Box<") || starts_with(name, "&mut ")) &&
-	       layout_type_of(scopes, pointer, target);
+	for (size_t i = 0; name && i < sizeof(followed) / sizeof(followed[0]); i++)
+		if (starts_with(name, followed[i]))
+			return dwarf_tag(pointer) == DW_TAG_pointer_type &&
+			       layout_type_of(scopes, pointer, target);
+	return false;
+}
+
+/* Is it a `Box<[T]>`, as join_all has? Then T, and where its parts are, bytes. */
+static bool is_slice(const struct dwarf_scopes *scopes, Dwarf_Die *type, Dwarf_Die *element,
+		     uint64_t *pointer, uint64_t *length)
+{
+	const char *name = dwarf_diename(type);
+	Dwarf_Die member;
+	Dwarf_Die target;
+
+	return name && starts_with(name, "alloc::boxed::Box<[") &&
+	       layout_child(type, DW_TAG_member, "length", &member) &&
+	       layout_member_offset(&member, length) &&
+	       layout_child(type, DW_TAG_member, "data_ptr", &member) &&
+	       layout_member_offset(&member, pointer) &&
+	       layout_type_of(scopes, &member, &target) &&
+	       layout_type_of(scopes, &target, element);
 }
 
 static bool is_dyn_future(Dwarf_Die *type)
@@ -144,9 +173,11 @@ static bool holds_futures(struct snapshot_layout *layout, Dwarf_Die *type, int d
 {
 	struct known_type *known;
 	Dwarf_Die target;
+	uint64_t offset;
 	bool found;
 
-	if (points_to(layout->scopes, type, &target))
+	if (points_to(layout->scopes, type, &target) ||
+	    is_slice(layout->scopes, type, &target, &offset, &offset))
 		type = &target;
 	if (depth > DEEPEST ||
 	    (dwarf_tag(type) != DW_TAG_structure_type && dwarf_tag(type) != DW_TAG_union_type))
@@ -499,6 +530,44 @@ static void look_at_dyn(struct planner *planner, struct place *place)
 	}
 }
 
+/* Each element lives if the length, which stands for a discriminant, is above its index. */
+static void look_at_slice(struct planner *planner, struct place *place, Dwarf_Die *element,
+			  uint64_t pointer, uint64_t length)
+{
+	struct snapshot_node node = node_of(place, SNAPSHOT_NONE);
+	uint64_t shorter[MOST_ELEMENTS];
+	size_t base = word_at(planner, place->base, place->offset + pointer);
+	struct place inner;
+	size_t index;
+
+	node.word = word_at(planner, place->base, place->offset + length);
+	node.width = 64;
+	index = base == SNAPSHOT_NONE || node.word == SNAPSHOT_NONE ||
+				place->pointers == MOST_POINTERS
+			? SNAPSHOT_NONE
+			: add_node(planner, &node);
+	if (index == SNAPSHOT_NONE) {
+		planner->plan->left_out++;
+		free(node.values);
+		return;
+	}
+	inner = inside(place, index);
+	inner.type = *element;
+	inner.base = base;
+	inner.awaited = node.awaited;
+	inner.pointers++;
+	for (size_t i = 0; i < MOST_ELEMENTS; i++) {
+		struct place one = inner;
+
+		shorter[i] = i;
+		one.offset = i * layout_size(element);
+		one.values = shorter;
+		one.value_count = i + 1;
+		if (own_values(planner, &one))
+			push(planner, &one);
+	}
+}
+
 /* A pointer that is polled itself, as `Pin<Box<T>>` polls `Box<T>`. */
 static bool look_at_polled_pointer(struct planner *planner, struct place *place)
 {
@@ -538,6 +607,8 @@ static void look_at(struct planner *planner, struct place *place)
 {
 	Dwarf_Die target;
 	Dwarf_Die part;
+	uint64_t pointer;
+	uint64_t length;
 	size_t type;
 
 	if (planner->plan->node_count >= MOST_NODES) {
@@ -553,6 +624,8 @@ static void look_at(struct planner *planner, struct place *place)
 		look_at_node(planner, place, type);
 	else if (is_dyn_future(&place->type))
 		look_at_dyn(planner, place);
+	else if (is_slice(planner->layout->scopes, &place->type, &target, &pointer, &length))
+		look_at_slice(planner, place, &target, pointer, length);
 	else if (layout_child(&place->type, DW_TAG_variant_part, NULL, &part) &&
 		 dwarf_hasattr(&part, DW_AT_discr))
 		look_at_node(planner, place, SNAPSHOT_NONE);

@@ -249,25 +249,27 @@ int inferred_place(struct inferred *inferred, struct poll *poll)
 	int64_t types[MOST_INLINED];
 	size_t first = 0;
 	size_t count;
-	struct poll *around;
+	struct poll *place;
 
 	if (!outer)
 		return 0;
-	if (note_trapped(outer, poll))
-		return -1;
+	/* It may lie in the memory of any of those around it. */
+	for (struct poll *around = outer; around; around = around->parent)
+		if (!around->is_inferred && note_trapped(around, poll))
+			return -1;
 	count = inlining_find(inferred->inlining, outer->image_id, outer->function_address,
 			      poll->return_address, types, MOST_INLINED);
 	/* A function that runs a task has the poll of its future inlined. */
 	if (count && types[0] == outer->type_id)
 		first = 1;
-	around = count > first
-			 ? place_by_types(inferred, outer, poll, types + first, count - first)
-			 : place_by_memory(inferred, outer, poll);
-	if (!around)
+	place = count > first
+			? place_by_types(inferred, outer, poll, types + first, count - first)
+			: place_by_memory(inferred, outer, poll);
+	if (!place)
 		return -1;
-	if (around != outer) {
+	if (place != outer) {
 		outer->children--;
-		put_into(poll, around);
+		put_into(poll, place);
 	}
 	return 0;
 }

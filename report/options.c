@@ -22,6 +22,7 @@ static const char help[] =
 	"  tasks    each future that an executor polled\n"
 	"  chains   each await chain, longest wait first\n"
 	"  waits    who awaited whom, and in which line, longest wait first\n"
+	"  calls    each async function as a call: how often, how long, and who awaited it\n"
 	"  pending  what the tasks that had not ended waited for at the end\n"
 	"  polls    every poll, in the order of time\n"
 	"  probes   hits of the probes of asyncrec --probe, and in which future they were\n"

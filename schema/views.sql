@@ -55,6 +55,72 @@ WITH place AS (
 SELECT chain_id, group_concat(DISTINCT line) AS line, file, max(polls) FROM place
 GROUP BY chain_id;
 
+-- One row per caller, callee and place of the `.await`: each future as a call, from its
+-- first poll to its last. It is made for those who ask; recordings do without.
+CREATE TEMP VIEW async_call (
+    caller, -- the future that polled it first; NULL: an executor
+    callee,
+    file, -- of the `.await`; NULL: the caller has no await points
+    line,
+    calls, -- futures: the sum of the next five
+    ready,
+    cancelled,
+    panicked,
+    live,
+    unknown, -- the result of the last poll is not known
+    total_ns, -- from the first poll's begin to the last one's end, suspended or not
+    max_ns, -- the longest
+    self_ns -- total_ns less the time in which futures that the call polled were live: each
+            -- from its first poll in the call to its last, what overlaps taken off once
+) AS
+WITH RECURSIVE around(id, end_ns, parent_id) AS (
+    -- A poll whose end was not recorded ends by that of the one around it.
+    SELECT c.id, p.end_ns, p.parent_id FROM poll c JOIN poll p ON p.id = c.parent_id
+    WHERE c.end_ns IS NULL
+    UNION ALL
+    SELECT a.id, p.end_ns, p.parent_id FROM around a JOIN poll p ON p.id = a.parent_id
+    WHERE a.end_ns IS NULL
+), span AS (
+    -- When a future was live, for each of those that polled it. Where no end is known,
+    -- after a panic, the begin of the poll is the last that is.
+    SELECT c.future_id, p.future_id AS caller_id, min(c.start_ns) AS start_ns,
+        max(coalesce(c.end_ns, a.end_ns, c.start_ns)) AS end_ns, max(c.certain) AS certain
+    FROM poll c LEFT JOIN poll p ON p.id = c.parent_id
+    LEFT JOIN around a ON a.id = c.id AND a.end_ns IS NOT NULL
+    GROUP BY c.future_id, p.future_id
+), life AS (
+    SELECT future_id AS id, min(start_ns) AS start_ns, max(end_ns) AS end_ns,
+        max(certain) AS certain
+    FROM span GROUP BY future_id
+), awaited AS (
+    SELECT s.future_id, s.caller_id, s.start_ns, min(s.end_ns, l.end_ns) AS end_ns
+    FROM span s JOIN life l ON l.id = s.caller_id
+), added AS (
+    -- What each adds to the time that those which began before it take.
+    SELECT caller_id, end_ns - max(start_ns, coalesce(max(end_ns) OVER (
+        PARTITION BY caller_id ORDER BY start_ns, future_id
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)) AS ns
+    FROM awaited
+), inside AS (
+    SELECT caller_id AS id, sum(ns) AS ns FROM added WHERE ns > 0 GROUP BY caller_id
+), call AS (
+    SELECT f.future_type_id, up.future_type_id AS caller_type_id, f.await_point_id, f.outcome,
+        l.certain, l.end_ns - l.start_ns AS total_ns,
+        l.end_ns - l.start_ns - coalesce(i.ns, 0) AS self_ns
+    FROM life l JOIN future f ON f.id = l.id LEFT JOIN future up ON up.id = f.parent_id
+    LEFT JOIN inside i ON i.id = l.id
+)
+SELECT up.name, down.name, a.file, a.line, count(*), sum(c.outcome IS 'ready'),
+    sum(c.outcome IS 'cancelled'), sum(c.outcome IS 'panicked'), sum(c.outcome IS 'live'),
+    sum(c.outcome IS NULL), sum(c.total_ns), max(c.total_ns), sum(c.self_ns)
+FROM call c JOIN future_type down ON down.id = c.future_type_id
+JOIN poll_count k ON k.name = down.name AND k.kind = down.kind
+LEFT JOIN future_type up ON up.id = c.caller_type_id
+LEFT JOIN await_point a ON a.id = c.await_point_id
+-- Where certainly every poll was seen, what merely seemed likely was none.
+WHERE c.certain OR NOT k.exact
+GROUP BY up.name, down.name, a.file, a.line;
+
 -- name: view_tree
 -- The chains as a tree, a chain's children below it, most polled first. wait_ns is
 -- the time between the polls of the futures there; file and line are those of the
@@ -93,6 +159,11 @@ SELECT polls, busy_ns, wait_ns, depth, chain FROM await_chain ORDER BY wait_ns D
 
 -- name: view_waits
 SELECT wait_ns, polls, parent, file, line, child FROM await_edge ORDER BY wait_ns DESC, polls DESC
+
+-- name: view_calls
+SELECT calls, ready, cancelled AS cancel, panicked AS panic, live, unknown, total_ns,
+    total_ns / calls AS avg_ns, max_ns, self_ns, caller, file, line, callee
+FROM async_call ORDER BY total_ns DESC, calls DESC, callee
 
 -- name: view_pending
 SELECT p.waited_ns, p.task_id AS task, c.chain, a.file, a.line

@@ -178,7 +178,7 @@ END
     record seed-1.96-debug
     ends_with 0 "$ASYNCREPORT" t.db
     grep -q 'seed::example' out
-    for view in summary futures tasks chains waits polls; do
+    for view in summary futures tasks chains waits calls polls; do
         ends_with 0 "$ASYNCREPORT" t.db $view
         grep -q 'seed::' out || fail "$view: $(cat out)"
         same "stderr of $view" "" "$(cat err)"

@@ -46,6 +46,9 @@ function kind_of(entry,    type) {
 	if (of(returns, entry) !~ /^core::task::poll::Poll</ ||
 	    type !~ /^core::pin::Pin<&mut / || type ~ /^core::pin::Pin<&mut \(?dyn /)
 		return ""
+	# Handles that their executor moves from poll to poll are not told apart.
+	if (type ~ /^core::pin::Pin<&mut futures_task::future_obj::(Local)?FutureObj</)
+		return ""
 	if (of(name, entry) ~ /^\{async_(fn|block|closure)#[0-9]+\}(<.*)?$/)
 		return "resume"
 	if (of(name, entry) ~ /^poll(<.*)?$/ && of(context, entry) ~ /^core::task::wake::Context /)

@@ -44,7 +44,7 @@ sanitized() {
         record $subject
         same "lines on stderr of $subject" 1 "$(wc -l <err)" || fail "$(cat err)"
         compare release
-        for view in summary futures tasks chains waits polls; do
+        for view in summary futures tasks chains waits calls polls; do
             for format in text json csv; do
                 COLUMNS=60 "$ASYNCREPORT" --format $format --limit 20 --sort polls t.db $view \
                     >out 2>err || grep -q 'no such column' err || fail "$view: $(cat err)"

@@ -353,7 +353,7 @@ adds_up() {
 @test "--from and --to: views and files show the stretch" {
     record seed-1.96-debug
     halves
-    for view in summary futures tasks chains waits polls; do
+    for view in summary futures tasks chains waits calls polls; do
         "$ASYNCREPORT" --to "${t}ns" t.db $view >out
         grep -q seed:: out || fail "$view: $(cat out)"
     done

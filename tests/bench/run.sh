@@ -153,3 +153,20 @@ for phase in untraced attaching recorded detaching; do
     sort -n "longest-$phase" | awk -v phase=$phase \
         '{ v[NR] = $1 } END { printf "  %-9s median of %d rounds %.1f, worst %.1f\n", phase, NR, v[int((NR + 1) / 2)], v[NR] }'
 done
+
+echo "8. An entry trap that reads the states of the futures inside, against one that does not"
+for depth in 4 16; do
+    awk -v depth=$depth -f "$bench/deep.awk" >deep.rs
+    /usr/bin/rustc --edition 2021 -O -g -o deep deep.rs
+    rm -f a b
+    for _ in 1 2 3 4 5; do
+        "$asyncrec" -l tasks --exits none -o t.db ./deep 200000 >/dev/null 2>&1
+        span >>a
+        "$asyncrec" -l tasks --exits none -x deep::level -x deep::Yield -o t.db ./deep 200000 \
+            >/dev/null 2>&1
+        span >>b
+    done
+    "$asyncrec" -v -l tasks --list ./deep | sed -n 's/^ *in \([0-9]* words\),.*/  \1:/p' | tr '\n' ' '
+    awk -v a="$(median a)" -v b="$(median b)" 'BEGIN {
+        printf "with %.0f ns a poll, without %.0f ns, ratio %.2f\n", a / 2e5 * 1e9, b / 2e5 * 1e9, a / b }'
+done
