@@ -181,55 +181,55 @@ static int add_declaration(struct dwarf_scopes *scopes, dwarf_scope scope)
 	return 0;
 }
 
-/* A last name that some declaration has: most structs need no look at their whole path. */
-struct last_name {
-	const char *name;  /* of libdw */
-	UT_hash_handle hh; /* keyed by name */
-};
-
-static int add_last_name(struct last_name **names, const char *name)
+static int compare_names(const void *left, const void *right)
 {
-	struct last_name *known;
+	return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
 
-	HASH_FIND_STR(*names, name, known);
-	if (known)
-		return 0;
-	known = malloc(sizeof(*known));
-	if (!known)
-		return -1;
-	known->name = name;
-	HASH_ADD_KEYPTR(hh, *names, known->name, strlen(known->name), known);
-	return 0;
+/*
+ * The last names, sorted, that structs are declared by: most others then need no look at
+ * their whole path. Returns a malloc'd array, or NULL when memory ran out.
+ */
+static const char **declared_names(const struct dwarf_scopes *scopes, size_t *count)
+{
+	const char **names;
+
+	*count = 0;
+	for (size_t i = 0; i < scopes->count; i++)
+		*count += scopes->scopes[i].is_declaration;
+	names = calloc(*count + 1, sizeof(*names));
+	if (!names)
+		return NULL;
+	*count = 0;
+	for (size_t i = 0; i < scopes->count; i++)
+		if (scopes->scopes[i].is_declaration)
+			names[(*count)++] = dwarf_scope_name(scopes, (dwarf_scope)i);
+	qsort(names, *count, sizeof(*names), compare_names);
+	return names;
 }
 
 /* Find the definitions of the structs that are declared. */
 static int find_definitions(struct dwarf_scopes *scopes)
 {
-	struct last_name *names = NULL;
-	struct last_name *name;
-	struct last_name *next;
-	int status = 0;
+	size_t count;
+	const char **names = declared_names(scopes, &count);
+	int status = names ? 0 : -1;
 
 	for (size_t i = 0; i < scopes->count && !status; i++)
 		if (scopes->scopes[i].is_declaration)
-			status =
-				add_declaration(scopes, (dwarf_scope)i) ||
-				add_last_name(&names, dwarf_scope_name(scopes, (dwarf_scope)i));
-	for (size_t i = 0; names && i < scopes->count && !status; i++) {
+			status = add_declaration(scopes, (dwarf_scope)i);
+	for (size_t i = 0; count && i < scopes->count && !status; i++) {
+		const char *name = dwarf_scope_name(scopes, (dwarf_scope)i);
 		struct definition *definition;
 
-		if (!scopes->scopes[i].is_struct || scopes->scopes[i].is_declaration)
+		if (!scopes->scopes[i].is_struct || scopes->scopes[i].is_declaration ||
+		    !bsearch(&name, names, count, sizeof(*names), compare_names))
 			continue;
-		HASH_FIND_STR(names, dwarf_scope_name(scopes, (dwarf_scope)i), name);
-		definition = name ? find_definition(scopes, (dwarf_scope)i) : NULL;
+		definition = find_definition(scopes, (dwarf_scope)i);
 		if (definition)
 			definition->defined = (dwarf_scope)i;
 	}
-	HASH_ITER(hh, names, name, next)
-	{
-		HASH_DEL(names, name);
-		free(name);
-	}
+	free(names);
 	return status;
 }
 
