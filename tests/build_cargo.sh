@@ -1,6 +1,6 @@
 # build_cargo.sh: sourced; builds the test programs that need crates of Debian's.
 
-# build_cargo DIR RUSTC VERSION debug|release|lto|small PROJECT BINARY...: makes
+# build_cargo DIR RUSTC VERSION debug|release|lto PROJECT BINARY...: makes
 # DIR/BINARY-VERSION-PROFILE for each.
 build_cargo() {
     local out=$1 rustc=$2 version=$3 profile=$4 project=$5 sources flags=() binary

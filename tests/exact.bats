@@ -60,14 +60,14 @@ programs() {
     counts panics-$version-$profile
     counts storm-$version-$profile 20 3
     counts shapes-$version-$profile
-    if [ "$profile" = release ] || [ "$version" = 1.96 ]; then
-        counts server-$version-$profile 20 3
+    if [ "$profile" = release ] || [ "$version-$profile" = 1.96-lto ]; then
         counts smol_tasks-$version-$profile
         counts tokio_local-$version-$profile
         counts tokio_pool-$version-$profile 1
         counts tokio_pool-$version-$profile 2
     fi
     if [ "$profile" = release ]; then
+        counts server-$version-$profile 20 3
         counts async_std_tasks-$version-$profile
         counts futures_tasks-$version-$profile
     fi
