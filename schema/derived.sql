@@ -116,7 +116,9 @@ CREATE TABLE poll_count (
     wait_ns INTEGER NOT NULL, -- from a Pending to the next poll
     source TEXT NOT NULL,     -- store if some of its polls were told by their stores; else
                               -- probe if some trapped at their entry; else snapshot
-    exact INTEGER NOT NULL,   -- 1: certainly every poll was recorded; 0: polls is a lower bound
+    exact INTEGER NOT NULL,   -- 1: certainly every poll was recorded; 0: polls is a lower bound.
+                              -- A poll whose result could not be told is neither ready,
+                              -- pending nor panicked.
     future_type_id INTEGER NOT NULL REFERENCES future_type (id)
 );
 

@@ -205,7 +205,7 @@ no_cache() {
 
 @test "what another asyncrec found is not used" {
     start "$SUBJECTS/seed-1.96-release"
-    objcopy --dump-section .note.gnu.build-id=id "$ASYNCREC"
+    objcopy --dump-section .note.gnu.build-id=id "$ASYNCREC" /dev/null
     printf '\x00\x11\x22' | dd of=id bs=1 seek=16 conv=notrunc status=none
     objcopy --update-section .note.gnu.build-id=id "$ASYNCREC" other
     ./other -l all --list -v "$program" >got 2>got.err

@@ -38,7 +38,8 @@ nothing_lost() {
 }
 
 # compare debug|release: the program's own counts in `out` against t.db. Every
-# exact row must be equal. A debug build inlines nothing: each truth line must
+# exact row must be equal; where the result of a poll could not be told, which the counts
+# show, those of its results must not exceed the truth. A debug build inlines nothing: each truth line must
 # be there and exact. In a release build an inexact row must not exceed the truth.
 compare() {
     local profile=$1 wrong=0 compared=0 word name polls ready pending panicked row
@@ -47,6 +48,13 @@ compare() {
         [ "$word" = truth ] || continue
         row=$(sql t.db "SELECT exact, polls, ready, pending, panicked
                         FROM poll_count WHERE name = '$name'")
+        if [ "$(sql t.db "SELECT exact AND polls = $polls
+                AND ready + pending + panicked < polls AND ready <= $ready
+                AND pending <= $pending AND panicked <= $panicked
+                FROM poll_count WHERE name = '$name'")" = 1 ]; then
+            compared=$((compared + 1))
+            continue
+        fi
         if [ -z "$row" ]; then
             [ "$profile" = release ] && continue
             echo "$name: no row" >&2

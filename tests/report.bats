@@ -259,7 +259,7 @@ well_formed() {
     "$ASYNCREPORT" --flame link.svg t.db
     [ -L link.svg ]
     xmllint --noout f.svg
-    same "files" "err f.svg link.svg out t.db" "$(ls | xargs)"
+    same "files" "cache err f.svg link.svg out t.db" "$(ls | xargs)"
 }
 
 @test "wrong times and widths are refused" {
