@@ -179,6 +179,7 @@ well_placed() {
         offset=$((0x$address + ${place#*:} + ${mapped% *} - ${mapped#* }))
         "$SUBJECTS/places-c" 2000000000 &
         traced=$!
+        until grep -q ' r-xp .*/places-c$' /proc/$traced/maps; do sleep 0.01; done
         printf 'p:places_test_%d/it %s:0x%x\n' $$ "$SUBJECTS/places-c" $offset >>$events/uprobe_events
         accepted=0
         echo 1 2>/dev/null >$events/events/places_test_$$/it/enable || accepted=$?
