@@ -157,61 +157,26 @@ static int add_functions(struct call_kinds *kinds, const struct dwarf_pass *pass
 	return status;
 }
 
-/* The slot that a relocation fills: a function's own address, or a symbol's. */
-static int add_slot(struct call_kinds *kinds, const GElf_Rela *relocation, Elf_Data *symbols,
-		    size_t names)
+/* The slot that a relocation fills, with a function's address: an image_relocation_seen. */
+static int add_slot(void *context, const GElf_Rela *relocation, const GElf_Sym *symbol,
+		    const char *name)
 {
+	struct call_kinds *kinds = context;
 	struct place slot = {.address = relocation->r_offset};
-	GElf_Sym symbol;
-	const char *name;
 
-	if (GELF_R_SYM(relocation->r_info) == 0) {
+	if (GELF_R_SYM(relocation->r_info) == 0)
 		slot.target = (uint64_t)relocation->r_addend;
-	} else {
-		if (!symbols ||
-		    !gelf_getsym(symbols, (int)GELF_R_SYM(relocation->r_info), &symbol))
-			return 0;
-		name = elf_strptr(kinds->image->elf, names, symbol.st_name);
-		if (symbol.st_value)
-			slot.target = symbol.st_value + (uint64_t)relocation->r_addend;
-		else if (name)
-			slot.kind = kind_of_import(name);
-	}
+	else if (symbol && symbol->st_value)
+		slot.target = symbol->st_value + (uint64_t)relocation->r_addend;
+	else if (name)
+		slot.kind = kind_of_import(name);
 	return slot.target || slot.kind != FLOW_CALL_RETURNS ? add(&kinds->slots, &slot) : 0;
 }
 
 static int add_slots(struct call_kinds *kinds)
 {
-	Elf *elf = kinds->image->elf;
-	Elf_Scn *section = NULL;
-	GElf_Shdr header;
-	int status = 0;
+	int status = image_each_relocation(kinds->image, add_slot, kinds);
 
-	while (!status && (section = elf_nextscn(elf, section))) {
-		Elf_Scn *linked;
-		GElf_Shdr linked_header;
-		Elf_Data *relocations;
-		Elf_Data *symbols;
-		size_t count;
-
-		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_RELA ||
-		    !header.sh_entsize)
-			continue;
-		linked = elf_getscn(elf, header.sh_link);
-		relocations = elf_getdata(section, NULL);
-		symbols = linked && gelf_getshdr(linked, &linked_header) &&
-					  linked_header.sh_type == SHT_DYNSYM
-				  ? elf_getdata(linked, NULL)
-				  : NULL;
-		count = relocations ? relocations->d_size / header.sh_entsize : 0;
-		for (size_t i = 0; i < count && !status; i++) {
-			GElf_Rela relocation;
-
-			if (gelf_getrela(relocations, (int)i, &relocation))
-				status = add_slot(kinds, &relocation, symbols,
-						  symbols ? linked_header.sh_link : 0);
-		}
-	}
 	sort(&kinds->slots);
 	return status;
 }

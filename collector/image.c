@@ -260,3 +260,47 @@ bool image_has_data(const struct image *image, uint64_t address)
 
 	return segment && !segment->is_code;
 }
+
+/* The relocations of one section. */
+static int each_of_section(const struct image *image, Elf_Scn *section, const GElf_Shdr *header,
+			   image_relocation_seen *seen, void *context)
+{
+	Elf_Data *data = elf_getdata(section, NULL);
+	size_t count = data ? data->d_size / header->sh_entsize : 0;
+	Elf_Scn *linked = elf_getscn(image->elf, header->sh_link);
+	Elf_Data *symbols = NULL;
+	GElf_Shdr linked_header;
+	int status = 0;
+
+	if (linked && gelf_getshdr(linked, &linked_header) &&
+	    linked_header.sh_type == SHT_DYNSYM)
+		symbols = elf_getdata(linked, NULL);
+	for (size_t i = 0; i < count && !status; i++) {
+		GElf_Rela relocation;
+		GElf_Sym symbol;
+		bool has_symbol;
+
+		if (!gelf_getrela(data, (int)i, &relocation))
+			continue;
+		has_symbol = symbols && GELF_R_SYM(relocation.r_info) &&
+			     gelf_getsym(symbols, (int)GELF_R_SYM(relocation.r_info), &symbol);
+		status = seen(context, &relocation, has_symbol ? &symbol : NULL,
+			      has_symbol ? elf_strptr(image->elf, linked_header.sh_link,
+						      symbol.st_name)
+					 : NULL);
+	}
+	return status;
+}
+
+int image_each_relocation(const struct image *image, image_relocation_seen *seen, void *context)
+{
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+	int status = 0;
+
+	while (!status && (section = elf_nextscn(image->elf, section)))
+		if (gelf_getshdr(section, &header) && header.sh_type == SHT_RELA &&
+		    header.sh_entsize)
+			status = each_of_section(image, section, &header, seen, context);
+	return status;
+}

@@ -6,6 +6,7 @@
 #define IMAGE_H
 
 #include <elfutils/libdwfl.h>
+#include <gelf.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -60,6 +61,17 @@ bool image_file_offset(const struct image *image, uint64_t address, uint64_t *of
 
 /* Does the virtual address lie in a segment that is not code? */
 bool image_has_data(const struct image *image, uint64_t address);
+
+/*
+ * Called for each relocation with an addend, with the context given: symbol is the dynamic
+ * symbol that it refers to and name that one's, NULL if there is none. Returns 0 to go on.
+ */
+typedef int image_relocation_seen(void *context, const GElf_Rela *relocation,
+				  const GElf_Sym *symbol, const char *name);
+
+/* Show the relocations of image to seen. Returns 0, or what seen returned to stop. */
+int image_each_relocation(const struct image *image, image_relocation_seen *seen,
+			  void *context);
 
 /*
  * What the file has at the virtual address, in any segment: a pointer to *size bytes up

@@ -4,7 +4,6 @@
 #include "insn.h"
 #include "poll_sites.h"
 
-#include <gelf.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,28 +76,14 @@ static void mark_data(struct poll_sites *sites)
 	}
 }
 
-/* ... and in one that is. */
-static void mark_relocated(struct poll_sites *sites)
+/* ... and in one that is: an image_relocation_seen. */
+static int mark_relocated(void *context, const GElf_Rela *relocation, const GElf_Sym *symbol,
+			  const char *name)
 {
-	Elf_Scn *section = NULL;
-	GElf_Shdr header;
-
-	while ((section = elf_nextscn(sites->image->elf, section))) {
-		Elf_Data *data;
-		size_t count;
-
-		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_RELA ||
-		    !header.sh_entsize)
-			continue;
-		data = elf_getdata(section, NULL);
-		count = data ? header.sh_size / header.sh_entsize : 0;
-		for (size_t i = 0; i < count; i++) {
-			GElf_Rela relocation;
-
-			if (gelf_getrela(data, (int)i, &relocation))
-				mark(sites, (uint64_t)relocation.r_addend);
-		}
-	}
+	(void)symbol;
+	(void)name;
+	mark(context, (uint64_t)relocation->r_addend);
+	return 0;
 }
 
 static void mark_callable(struct poll_sites *sites)
@@ -106,7 +91,7 @@ static void mark_callable(struct poll_sites *sites)
 	const struct image *image = sites->image;
 
 	mark_data(sites);
-	mark_relocated(sites);
+	image_each_relocation(image, mark_relocated, sites);
 	for (size_t i = 0; i < image->segment_count; i++) {
 		uint64_t start = image->segments[i].start;
 		size_t size = 0;

@@ -26,16 +26,6 @@ static int compare_addresses(const void *left, const void *right)
 	return a < b ? -1 : a > b;
 }
 
-static Elf_Scn *section_of_type(Elf *elf, Elf_Scn *after, uint32_t type, GElf_Shdr *header)
-{
-	Elf_Scn *section = after;
-
-	while ((section = elf_nextscn(elf, section)))
-		if (gelf_getshdr(section, header) && header->sh_type == type)
-			return section;
-	return NULL;
-}
-
 static bool is_panic_name(const char *name)
 {
 	return strstr(name, "panic_const_async") && strstr(name, "_resumed");
@@ -58,43 +48,44 @@ static bool is_panic(const struct panics *panics, size_t count, uint64_t address
 				compare_addresses);
 }
 
-/* Slots that the dynamic linker fills with the address of such a function. */
-static int add_slots(const struct image *image, struct panics *panics)
+/* The functions found so far, for slots that hold the address of one. */
+struct slot_search {
+	struct panics *panics;
+	size_t functions; /* the first so many of them, sorted, are functions */
+};
+
+/* A slot that the dynamic linker fills with such an address: an image_relocation_seen. */
+static int add_slot(void *context, const GElf_Rela *relocation, const GElf_Sym *symbol,
+		    const char *name)
 {
-	size_t functions = panics->count;
-	Elf_Scn *section = NULL;
-	GElf_Shdr header;
+	struct slot_search *search = context;
 
-	while ((section = section_of_type(image->elf, section, SHT_RELA, &header))) {
-		Elf_Data *data = elf_getdata(section, NULL);
-		size_t count =
-			data && header.sh_entsize ? header.sh_size / header.sh_entsize : 0;
-
-		for (size_t i = 0; i < count; i++) {
-			GElf_Rela relocation;
-
-			/* In a position independent program they have no symbol. */
-			if (gelf_getrela(data, (int)i, &relocation) &&
-			    GELF_R_SYM(relocation.r_info) == 0 &&
-			    is_panic(panics, functions, (uint64_t)relocation.r_addend) &&
-			    add_address(panics, relocation.r_offset))
-				return -1;
-		}
-	}
-	if (panics->count)
-		qsort(panics->addresses, panics->count, sizeof(*panics->addresses),
-		      compare_addresses);
-	return 0;
+	(void)symbol;
+	(void)name;
+	/* In a position independent program they have no symbol. */
+	return GELF_R_SYM(relocation->r_info) == 0 &&
+			       is_panic(search->panics, search->functions,
+					(uint64_t)relocation->r_addend)
+		       ? add_address(search->panics, relocation->r_offset)
+		       : 0;
 }
 
 static int find_panics(const struct image *image, const struct functions *functions,
 		       struct panics *panics)
 {
+	struct slot_search search = {.panics = panics};
+
 	for (size_t i = 0; i < functions->count; i++)
 		if (is_panic_name(functions->functions[i].name) &&
 		    add_address(panics, functions->functions[i].address))
 			return -1;
-	return add_slots(image, panics);
+	search.functions = panics->count;
+	if (image_each_relocation(image, add_slot, &search))
+		return -1;
+	if (panics->count)
+		qsort(panics->addresses, panics->count, sizeof(*panics->addresses),
+		      compare_addresses);
+	return 0;
 }
 
 /* The last `::{{closure}}` or `::{closure#0}`, of legacy and v0 mangling; NULL: none. */
@@ -182,7 +173,6 @@ static int add_site(struct poll_sites *sites, const struct function *function, u
 		.end = function->address + function->size,
 		.offset = offset,
 		.symbol = strdup(function->name),
-		.is_resume = is_resume,
 		.self_register = -1,
 		.context_register = -1,
 	};
