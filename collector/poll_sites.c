@@ -36,7 +36,6 @@ struct polling_function {
 	void *die;         /* its bytes; of inlined copies the abstract instance's */
 	unsigned inlined;  /* live inlined copies */
 	size_t type;       /* index into poll_sites.types, or POLL_SITE_NO_TYPE */
-	bool is_resume;    /* a coroutine's resume function */
 	UT_hash_handle hh; /* keyed by die */
 };
 
@@ -251,7 +250,7 @@ static void consider(struct finder *finder, Dwarf_Die *die)
 {
 	struct poll_sites *sites = finder->sites;
 	bool is_resume = dwarf_pass_is_resume(dwarf_diename(die));
-	struct poll_site site = {.is_resume = is_resume};
+	struct poll_site site = {0};
 	struct polling_function *function;
 	const char *type_name;
 	Dwarf_Die returned;
@@ -300,7 +299,6 @@ static void consider(struct finder *finder, Dwarf_Die *die)
 	if (function) {
 		sites->types[type].inlined += function->inlined;
 		function->type = (size_t)type;
-		function->is_resume = is_resume;
 	}
 	if (!site.end)
 		return;
@@ -410,7 +408,6 @@ static int keep_inlined(struct finder *finder)
 			.parent = parent,
 			.function = entry,
 			.line = (unsigned)line,
-			.is_resume = function->is_resume,
 		};
 		add_ranges(finder, &copy.die, kept[i]);
 	}

@@ -77,7 +77,6 @@ struct poll_site {
 	uint64_t end;         /* first byte behind the function */
 	uint64_t offset;      /* of address in the file, bytes */
 	char *symbol;         /* linkage name; NULL: none; owned */
-	bool is_resume;       /* a coroutine's resume function, else a Future::poll */
 	int self_register;    /* DWARF number of the register; -1: unknown */
 	uint64_t self_offset; /* bytes from what self_register holds to the future */
 	int context_register; /* DWARF number of the register; -1: unknown */
@@ -99,7 +98,6 @@ struct inlined_poll {
 	size_t parent;     /* index of the inlined poll around it, or INLINED_POLL_NONE */
 	uint64_t function; /* address of the function in whose code it lies, as linked */
 	unsigned line;     /* of the call that was inlined; 0: unknown */
-	bool is_resume;    /* a coroutine's resume function, else a Future::poll */
 };
 
 /* Code of an inlined poll and of what is inlined into it, virtual addresses as linked. */

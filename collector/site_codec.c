@@ -131,7 +131,6 @@ static const struct field poll_site_fields[] = {
 	NUMBER(poll_site, end),
 	NUMBER(poll_site, offset),
 	TEXT(poll_site, symbol),
-	NUMBER(poll_site, is_resume),
 	NUMBER(poll_site, self_register),
 	NUMBER(poll_site, self_offset),
 	NUMBER(poll_site, context_register),
@@ -144,9 +143,10 @@ static const struct field poll_site_fields[] = {
 RECORD_OF(poll_site);
 
 static const struct field inlined_poll_fields[] = {
-	NUMBER(inlined_poll, type),      NUMBER(inlined_poll, parent),
-	NUMBER(inlined_poll, function),  NUMBER(inlined_poll, line),
-	NUMBER(inlined_poll, is_resume),
+	NUMBER(inlined_poll, type),
+	NUMBER(inlined_poll, parent),
+	NUMBER(inlined_poll, function),
+	NUMBER(inlined_poll, line),
 };
 RECORD_OF(inlined_poll);
 

@@ -57,13 +57,10 @@ static struct poll_site sites[] = {
 	 .self_register = 5,
 	 .context_register = 4,
 	 .result = {RESULT_IN_MEMORY, 8, 4, true, UINT64_MAX}},
-	{.type = POLL_SITE_NO_TYPE,
-	 .is_resume = true,
-	 .self_register = INT32_MIN,
-	 .context_register = INT32_MAX},
+	{.type = POLL_SITE_NO_TYPE, .self_register = INT32_MIN, .context_register = INT32_MAX},
 };
 
-static struct inlined_poll inlined[] = {{1, INLINED_POLL_NONE, 0x1000, 7, true}};
+static struct inlined_poll inlined[] = {{1, INLINED_POLL_NONE, 0x1000, 7}};
 static struct inlined_range ranges[] = {{0x1000, 0x1008, 0}};
 static struct store_site stores[] = {
 	{.type = 1,
