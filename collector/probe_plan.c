@@ -492,6 +492,7 @@ static int plan_site(struct probe_plan *plan, size_t image, size_t index, bool p
 	int start = insn_entry_probe(code, size, keep, sizeof(keep) / sizeof(keep[0]));
 	struct insn_exit *ways_out;
 	struct probe *entry;
+	size_t words;
 	size_t event;
 	uint32_t entry_id;
 	size_t count;
@@ -503,13 +504,14 @@ static int plan_site(struct probe_plan *plan, size_t image, size_t index, bool p
 		miss(plan, image, site);
 		return 0;
 	}
-	event = entry_event(words_at(plan, image, site, polls));
+	words = words_at(plan, image, site, polls);
+	event = entry_event(words);
 	entry = add_probe(plan, entry_events[event].name, PROBE_ENTRY, image, index,
 			  site->address + (uint64_t)start);
 	if (!entry)
 		return -1;
 	entry->polls = polls;
-	entry->words = words_at(plan, image, site, polls);
+	entry->words = words;
 	if (fetch_at_entry(entry, sites, entry_events[event].room))
 		return -1;
 	if (plan->choice.exits == EXITS_NONE ||
@@ -599,8 +601,10 @@ static int consider_site(struct probe_plan *plan, size_t image, size_t index)
  * The last event to be opened is the first to trap where several are: a hit on the last
  * instruction of a poll comes before its end.
  */
-static int plan_user_probes(struct probe_plan *plan, const struct plan_choice *choice)
+static int plan_user_probes(struct probe_plan *plan)
 {
+	const struct plan_choice *choice = &plan->choice;
+
 	for (size_t i = 0; i < choice->user_probe_count; i++) {
 		const struct user_probe *user = &choice->user_probes[i];
 		struct probe *probe = append_probe(plan, "user", PROBE_USER, user->image,
@@ -660,7 +664,7 @@ int probe_plan_make(struct probe_plan *plan, struct poll_sites *images, size_t i
 		for (size_t i = 0; i < images[image].site_count && !status; i++)
 			status = consider_site(plan, image, i);
 	}
-	if (status || plan_user_probes(plan, choice)) {
+	if (status || plan_user_probes(plan)) {
 		message_error("planning the probes: out of memory");
 		probe_plan_free(plan);
 		return -1;

@@ -255,7 +255,16 @@ static bool read_discriminant(struct planner *planner, Dwarf_Die *variant_part,
 	return node->word != SNAPSHOT_NONE;
 }
 
-static size_t add_node(struct planner *planner, const struct snapshot_node *node)
+/* There is no room for what node needs. */
+static size_t leave_out(struct planner *planner, struct snapshot_node *node)
+{
+	planner->plan->left_out++;
+	free(node->values);
+	return SNAPSHOT_NONE;
+}
+
+/* Index of the node in the plan, which takes over its values; SNAPSHOT_NONE: no memory. */
+static size_t add_node(struct planner *planner, struct snapshot_node *node)
 {
 	struct snapshot_plan *plan = planner->plan;
 	struct snapshot_node *grown =
@@ -263,6 +272,7 @@ static size_t add_node(struct planner *planner, const struct snapshot_node *node
 
 	if (!grown) {
 		planner->layout->out_of_memory = true;
+		free(node->values);
 		return SNAPSHOT_NONE;
 	}
 	plan->nodes = grown;
@@ -448,15 +458,12 @@ static void look_at_node(struct planner *planner, struct place *place, size_t ty
 	size_t index;
 
 	if (has_discriminant && !read_discriminant(planner, &part, place, &node)) {
-		planner->plan->left_out++;
-		free(node.values);
+		leave_out(planner, &node);
 		return;
 	}
 	index = add_node(planner, &node);
-	if (index == SNAPSHOT_NONE) {
-		free(node.values);
+	if (index == SNAPSHOT_NONE)
 		return;
-	}
 	inner = inside(place, index);
 	/* What a coroutine awaits through an enum it awaits. */
 	inner.awaited = type == SNAPSHOT_NONE && node.awaited;
@@ -500,13 +507,10 @@ static void look_at_dyn(struct planner *planner, struct place *place)
 	node.offset = 0;
 	node.vtable = word_at(planner, place->base, place->offset + vtable);
 	index = node.base == SNAPSHOT_NONE || node.vtable == SNAPSHOT_NONE
-			? SNAPSHOT_NONE
+			? leave_out(planner, &node)
 			: add_node(planner, &node);
-	if (index == SNAPSHOT_NONE) {
-		planner->plan->left_out++;
-		free(node.values);
+	if (index == SNAPSHOT_NONE)
 		return;
-	}
 	if (place->dyns == MOST_DYNS || place->pointers == MOST_POINTERS)
 		return;
 	inner = inside(place, index);
@@ -544,13 +548,10 @@ static void look_at_slice(struct planner *planner, struct place *place, Dwarf_Di
 	node.width = 64;
 	index = base == SNAPSHOT_NONE || node.word == SNAPSHOT_NONE ||
 				place->pointers == MOST_POINTERS
-			? SNAPSHOT_NONE
+			? leave_out(planner, &node)
 			: add_node(planner, &node);
-	if (index == SNAPSHOT_NONE) {
-		planner->plan->left_out++;
-		free(node.values);
+	if (index == SNAPSHOT_NONE)
 		return;
-	}
 	inner = inside(place, index);
 	inner.type = *element;
 	inner.base = base;
@@ -579,10 +580,8 @@ static bool look_at_polled_pointer(struct planner *planner, struct place *place)
 		return true;
 	node = node_of(place, type);
 	index = add_node(planner, &node);
-	if (index == SNAPSHOT_NONE) {
-		free(node.values);
+	if (index == SNAPSHOT_NONE)
 		return false;
-	}
 	*place = inside(place, index);
 	return true;
 }

@@ -45,18 +45,11 @@ void inferred_free(struct inferred *inferred)
 	free(inferred);
 }
 
-int inferred_read(const struct inferred *inferred, struct poll *poll, const void *words,
-		  size_t count, uint64_t bias)
+int inferred_read(const struct inferred *inferred, const struct poll *poll, const void *words,
+		  size_t count, uint64_t bias, struct living_set *living)
 {
 	return snapshots_read(inferred->snapshots, poll->type_id, words, count, poll->self,
-			      bias, &poll->living);
-}
-
-int inferred_read_final(const struct inferred *inferred, struct poll *poll, const void *words,
-			size_t count, uint64_t bias)
-{
-	return snapshots_read(inferred->snapshots, poll->type_id, words, count, poll->self,
-			      bias, &poll->final);
+			      bias, living);
 }
 
 void inferred_forget(struct poll *poll)

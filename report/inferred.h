@@ -31,15 +31,13 @@ struct inferred *inferred_load(sqlite3 *db, inferred_begin *begin, inferred_end 
 void inferred_free(struct inferred *inferred);
 
 /*
- * A trap of poll, which begins, read words[0..count) of its future's memory; the image
- * lies bias bytes from where it was linked. Returns 0, or -1 when memory ran out.
+ * Of the memory of poll's future words[0..count) were read: by the trap in which poll
+ * begins (living is poll->living), or when the recording ended (poll->final, of the last
+ * poll). The image lies bias bytes from where it was linked. Fills in *living. Returns 0,
+ * or -1 when memory ran out.
  */
-int inferred_read(const struct inferred *inferred, struct poll *poll, const void *words,
-		  size_t count, uint64_t bias);
-
-/* The same for the memory when the recording ended; poll is the last of its future. */
-int inferred_read_final(const struct inferred *inferred, struct poll *poll, const void *words,
-			size_t count, uint64_t bias);
+int inferred_read(const struct inferred *inferred, const struct poll *poll, const void *words,
+		  size_t count, uint64_t bias, struct living_set *living);
 
 /*
  * The poll, which call_stack_enter has placed, begins: put the polls between that and

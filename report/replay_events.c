@@ -286,10 +286,10 @@ static void enter(struct replay *replay, struct thread *thread)
 				     true);
 	if (poll->type_id) {
 		poll->id = ++replay->poll_count;
-		if (inferred_read(replay->inferred, poll, sqlite3_column_blob(row, IN_SNAPSHOT),
-				  (size_t)sqlite3_column_bytes(row, IN_SNAPSHOT) /
-					  sizeof(uint64_t),
-				  (uint64_t)sqlite3_column_int64(row, IN_BIAS)) ||
+		if (inferred_read(
+			    replay->inferred, poll, sqlite3_column_blob(row, IN_SNAPSHOT),
+			    (size_t)sqlite3_column_bytes(row, IN_SNAPSHOT) / sizeof(uint64_t),
+			    (uint64_t)sqlite3_column_int64(row, IN_BIAS), &poll->living) ||
 		    inferred_place(replay->inferred, poll) ||
 		    futures_begin(replay->futures, poll))
 			replay->out_of_memory = true;
@@ -440,11 +440,11 @@ static void read_final(struct replay *replay)
 
 		if (last && !last->final.count && !last->is_inferred &&
 		    last->start_ns <= sqlite3_column_int64(row, FINAL_TIME) &&
-		    inferred_read_final(replay->inferred, last,
-					sqlite3_column_blob(row, FINAL_SNAPSHOT),
-					(size_t)sqlite3_column_bytes(row, FINAL_SNAPSHOT) /
-						sizeof(uint64_t),
-					(uint64_t)sqlite3_column_int64(row, FINAL_BIAS)))
+		    inferred_read(
+			    replay->inferred, last, sqlite3_column_blob(row, FINAL_SNAPSHOT),
+			    (size_t)sqlite3_column_bytes(row, FINAL_SNAPSHOT) /
+				    sizeof(uint64_t),
+			    (uint64_t)sqlite3_column_int64(row, FINAL_BIAS), &last->final))
 			replay->out_of_memory = true;
 	}
 	sqlite3_finalize(row);
