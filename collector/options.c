@@ -33,6 +33,8 @@ static const char help[] =
 	"  -x, --exclude REGEX  no futures whose name matches; repeatable\n"
 	"      --exits WHICH    where to record the end of polls: all (default), roots\n"
 	"                       (of those that executors make) or none\n"
+	"      --life WHAT      what to record of tasks and futures besides their polls: all\n"
+	"                       (default), none, or wake, drop, spawn, joined by commas\n"
 	"  -b, --buffer SIZE    ring buffer of each processor: bytes, or with K, M or G\n"
 	"                       (default: 8M)\n"
 	"      --exe FILE       what to probe, when PROGRAM is a script or wrapper that\n"
@@ -53,6 +55,7 @@ static const char help[] =
 enum {
 	OPTION_EXITS = 256,
 	OPTION_EXE,
+	OPTION_LIFE,
 	OPTION_PROBE,
 	OPTION_NO_CACHE,
 	OPTION_LIST,
@@ -68,6 +71,7 @@ static const struct option long_options[] = {
 	{"exclude", required_argument, NULL, 'x'},
 	{"exits", required_argument, NULL, OPTION_EXITS},
 	{"buffer", required_argument, NULL, 'b'},
+	{"life", required_argument, NULL, OPTION_LIFE},
 	{"exe", required_argument, NULL, OPTION_EXE},
 	{"probe", required_argument, NULL, OPTION_PROBE},
 	{"no-cache", no_argument, NULL, OPTION_NO_CACHE},
@@ -174,6 +178,30 @@ static int read_exits(const char *text, enum plan_exits *exits)
 	return choice < 0 ? -1 : 0;
 }
 
+/* all, none, or some of life_names joined by commas. */
+static int read_life(const char *text, unsigned *life)
+{
+	char *copy = strdup(text);
+	char *rest = copy;
+	const char *name;
+	int status = copy ? 0 : -1;
+
+	*life = 0;
+	if (copy && strcmp(copy, "all") == 0)
+		*life = LIFE_ALL;
+	else if (copy && strcmp(copy, "none") != 0)
+		while (!status && (name = strsep(&rest, ","))) {
+			int choice = read_choice("--life", name, life_names, LIFE_COUNT);
+
+			if (choice < 0)
+				status = -1;
+			else
+				*life |= 1U << choice;
+		}
+	free(copy);
+	return status;
+}
+
 /* Take one option. Returns 0, or -1 after one line on stderr. */
 static int take(struct options *options, int option)
 {
@@ -196,6 +224,8 @@ static int take(struct options *options, int option)
 	case OPTION_EXITS:
 		choice->exits_given = true;
 		return read_exits(optarg, &choice->exits);
+	case OPTION_LIFE:
+		return read_life(optarg, &choice->life);
 	case 'b':
 		return read_size(optarg, &options->buffer_size);
 	case OPTION_EXE:
@@ -227,7 +257,7 @@ int options_read(struct options *options, int argc, char **argv)
 	*options = (struct options){
 		.output = "trace.db",
 		.buffer_size = default_buffer_size,
-		.choice = {.level = LEVEL_ASYNC},
+		.choice = {.level = LEVEL_ASYNC, .life = LIFE_ALL},
 		.use_cache = true,
 	};
 	argv[0] = name; /* what getopt begins its messages with */

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "life_sites.h"
 #include "snapshot_plan.h"
 #include "state_stores.h"
 
@@ -151,7 +152,9 @@ struct poll_sites {
 	size_t range_count;
 	struct store_site *stores; /* owned; by address; of copies that are proven exact */
 	size_t store_count;
-	bool stores_known;             /* stores were looked for */
+	bool stores_known;       /* stores were looked for */
+	struct life_site *lives; /* owned */
+	size_t life_count;
 	struct future_vtable *vtables; /* owned */
 	size_t vtable_count;
 	struct waker_layout waker;

@@ -55,6 +55,9 @@ void poll_sites_free(struct poll_sites *sites)
 	}
 	for (size_t i = 0; i < sites->site_count; i++)
 		free(sites->sites[i].symbol);
+	for (size_t i = 0; i < sites->life_count; i++)
+		free(sites->lives[i].symbol);
+	free(sites->lives);
 	free(sites->types);
 	free(sites->sites);
 	free(sites->inlined);

@@ -4,10 +4,11 @@
 #include "insn.h"
 #include "asyncrec/message.h"
 #include "asyncrec/strings.h"
+#include "probe_choice.h"
+#include "probe_fetch.h"
 #include "user_probe.h"
 
 #include <inttypes.h>
-#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,45 +22,7 @@ const char *const plan_level_names[] = {
 const char *const plan_exits_names[] = {
 	[EXITS_ALL] = "all", [EXITS_ROOTS] = "roots", [EXITS_NONE] = "none"};
 
-static int compile(regex_t **compiled, char *const *patterns, size_t count)
-{
-	*compiled = calloc(count ? count : 1, sizeof(**compiled));
-	if (!*compiled)
-		return -1;
-	for (size_t i = 0; i < count; i++) {
-		int status = regcomp(*compiled + i, patterns[i], REG_EXTENDED | REG_NOSUB);
-
-		if (status) {
-			char why[256];
-
-			regerror(status, *compiled + i, why, sizeof(why));
-			message_error("'%s': not a regular expression: %s", patterns[i], why);
-			while (i-- > 0)
-				regfree(*compiled + i);
-			free(*compiled);
-			*compiled = NULL;
-			return -1;
-		}
-	}
-	return 0;
-}
-
-static void release(regex_t *compiled, size_t count)
-{
-	for (size_t i = 0; compiled && i < count; i++)
-		regfree(compiled + i);
-	free(compiled);
-}
-
-static bool matches_any(const regex_t *compiled, size_t count, const char *name)
-{
-	for (size_t i = 0; i < count; i++)
-		if (regexec(compiled + i, name, 0, NULL, 0) == 0)
-			return true;
-	return false;
-}
-
-static size_t type_index(const struct probe_plan *plan, size_t image, size_t type)
+size_t probe_plan_type_index(const struct probe_plan *plan, size_t image, size_t type)
 {
 	for (size_t i = 0; i < image; i++)
 		type += plan->images[i].type_count;
@@ -68,12 +31,12 @@ static size_t type_index(const struct probe_plan *plan, size_t image, size_t typ
 
 bool probe_plan_has_type(const struct probe_plan *plan, size_t image, size_t type)
 {
-	return plan->chosen[type_index(plan, image, type)];
+	return plan->chosen[probe_plan_type_index(plan, image, type)];
 }
 
 bool probe_plan_matches(const struct probe_plan *plan, size_t image, size_t type)
 {
-	return plan->matching[type_index(plan, image, type)];
+	return plan->matching[probe_plan_type_index(plan, image, type)];
 }
 
 /* Does every poll of the type that is in this image trap? */
@@ -81,7 +44,7 @@ static bool sees_all_in(const struct probe_plan *plan, size_t image, size_t type
 {
 	return probe_plan_has_type(plan, image, type) && !plan->images[image].from_symbols &&
 	       !plan->images[image].types[type].inlined &&
-	       !plan->incomplete[type_index(plan, image, type)];
+	       !plan->incomplete[probe_plan_type_index(plan, image, type)];
 }
 
 /* Do the polls of the same type in the other images trap? */
@@ -112,100 +75,6 @@ bool probe_plan_has_stores(const struct probe_plan *plan, size_t image, size_t t
 	/* Without inlined copies the entries of its polls tell them all. */
 	return plan->choice.level == LEVEL_EXACT && plan->images[image].stores_known &&
 	       probe_plan_has_type(plan, image, type) && of->stores_proven && of->inlined;
-}
-
-/* Which level shows what the chosen one does not. */
-static const char *advice(enum plan_level level)
-{
-	switch (level) {
-	case LEVEL_TASKS:
-		return ", `--level async` adds what tasks await";
-	case LEVEL_ASYNC:
-		return ", `--level all` adds hand-written ones";
-	case LEVEL_ALL:
-		return ", `--level exact` adds inlined ones";
-	default:
-		return "";
-	}
-}
-
-/* May a trap tell of polls of that type? Those of a root may be its executor's. */
-static bool is_in_level(enum plan_level level, const struct future_type *type)
-{
-	switch (level) {
-	case LEVEL_TASKS:
-		return type->root;
-	case LEVEL_ASYNC:
-		return (type->physical || type->run) && type->kind != FUTURE_HANDWRITTEN;
-	case LEVEL_EXACT:
-		return type->physical || type->run || (type->stores_proven && type->inlined);
-	default:
-		return type->physical || type->run;
-	}
-}
-
-/* Pointers to futures are futures; but what they point to is what matters. */
-static bool is_pointer(const struct future_type *type)
-{
-	return starts_with(type->name, "core::pin::Pin<") || starts_with(type->name, "&mut ") ||
-	       starts_with(type->name, "alloc::boxed::Box<");
-}
-
-/*
- * Handles that executors of the futures crate move between polls: one address may hold
- * many in turn. The future behind them stays where it is, and is polled in them.
- */
-static bool is_moved_handle(const struct future_type *type)
-{
-	return starts_with(type->name, "futures_task::future_obj::FutureObj<") ||
-	       starts_with(type->name, "futures_task::future_obj::LocalFutureObj<");
-}
-
-static int choose_types(struct probe_plan *plan)
-{
-	const struct plan_choice *choice = &plan->choice;
-	regex_t *match = NULL;
-	regex_t *exclude = NULL;
-	size_t count = type_index(plan, plan->image_count, 0);
-	size_t chosen = 0;
-	int status = -1;
-
-	plan->chosen = calloc(count ? count : 1, sizeof(*plan->chosen));
-	plan->matching = calloc(count ? count : 1, sizeof(*plan->matching));
-	plan->incomplete = calloc(count ? count : 1, sizeof(*plan->incomplete));
-	if (!plan->chosen || !plan->matching || !plan->incomplete ||
-	    compile(&match, choice->match, choice->match_count) ||
-	    compile(&exclude, choice->exclude, choice->exclude_count))
-		goto out;
-	for (size_t image = 0; image < plan->image_count; image++) {
-		for (size_t i = 0; i < plan->images[image].type_count; i++) {
-			const struct future_type *type = &plan->images[image].types[i];
-
-			if (is_moved_handle(type) ||
-			    (choice->match_count &&
-			     !matches_any(match, choice->match_count, type->name)) ||
-			    matches_any(exclude, choice->exclude_count, type->name))
-				continue;
-			plan->matching[type_index(plan, image, i)] =
-				choice->level >= LEVEL_ALL || !is_pointer(type);
-			if (!is_in_level(choice->level, type))
-				continue;
-			plan->chosen[type_index(plan, image, i)] = true;
-			chosen++;
-		}
-	}
-	if (!chosen && !choice->user_probe_count) {
-		message_error(
-			"no future to trace: none that can be probed matches the options; "
-			"`asyncrec --list` shows them%s",
-			advice(choice->level));
-		goto out;
-	}
-	status = 0;
-out:
-	release(match, choice->match_count);
-	release(exclude, choice->exclude_count);
-	return status;
 }
 
 /*
@@ -270,119 +139,6 @@ static struct probe *add_probe(struct probe_plan *plan, const char *event_name,
 	if (probe)
 		probe->site = site;
 	return probe;
-}
-
-/* tracefs expression of a word of a snapshot, which may lie behind other words. */
-static void print_word(FILE *fetch, const struct snapshot_plan *plan, size_t word,
-		       const struct poll_site *site)
-{
-	const struct snapshot_word *at = &plan->words[word];
-
-	if (at->base == SNAPSHOT_NONE) {
-		fprintf(fetch, "+%" PRIu64 "(%%%s)", site->self_offset + at->offset,
-			insn_register_name(site->self_register));
-		return;
-	}
-	fprintf(fetch, "+%" PRIu64 "(", at->offset);
-	print_word(fetch, plan, at->base, site);
-	fputc(')', fetch);
-}
-
-/* The polled future (type NULL: none): its address, its state, that of the task it is in. */
-static void print_self(FILE *fetch, const struct poll_site *site,
-		       const struct future_type *type)
-{
-	const char *self = insn_register_name(site->self_register);
-
-	if (self)
-		fprintf(fetch, " self=%%%s:x64", self);
-	else
-		fputs(" self=\\0:x64", fetch);
-	if (self && type && poll_site_has_state(site, type))
-		fprintf(fetch, " state=+%" PRIu64 "(%%%s):u8",
-			site->self_offset + (uint64_t)type->state_offset, self);
-	else
-		fputs(" state=\\0:u8", fetch);
-	if (self && site->runs_task)
-		fprintf(fetch, " task_state=+%" PRIu64 "(%%%s):u8", site->task_state, self);
-	else
-		fputs(" task_state=\\0:u8", fetch);
-}
-
-/* The waker: as the register holds a Context, and as if it held a Waker. */
-static void print_waker(FILE *fetch, const struct poll_site *site,
-			const struct waker_layout *waker)
-{
-	const char *context = insn_register_name(site->context_register);
-
-	if (context && waker->known)
-		fprintf(fetch,
-			" waker_data=+%u(+%u(%%%s)):x64 waker_vtable=+%u(+%u(%%%s)):x64"
-			" direct_data=+%u(%%%s):x64 direct_vtable=+%u(%%%s):x64",
-			waker->data, waker->in_context, context, waker->vtable,
-			waker->in_context, context, waker->data, context, waker->vtable,
-			context);
-	else
-		fputs(" waker_data=\\0:x64 waker_vtable=\\0:x64"
-		      " direct_data=\\0:x64 direct_vtable=\\0:x64",
-		      fetch);
-}
-
-/* What a trap at the entry of a poll reads; room: the words that its event has. */
-static int fetch_at_entry(struct probe *probe, const struct poll_sites *image, size_t room)
-{
-	/* The kernel takes at most 4096 bytes a definition, which begins with the place. */
-	enum { LONGEST = 3800, LONGEST_EMPTY = 12, LONGEST_WORD = 64 };
-	const struct poll_site *site = &image->sites[probe->site];
-	const struct future_type *type = probe->polls ? &image->types[site->type] : NULL;
-	size_t size;
-	FILE *fetch = open_memstream(&probe->fetch, &size);
-
-	if (!fetch)
-		return -1;
-	fprintf(fetch, "id=\\%" PRIu32 ":u32 sp=%%%s:x64 ret=+0(%%%s):x64", probe->id,
-		insn_stack_pointer, insn_stack_pointer);
-	print_self(fetch, site, type);
-	print_waker(fetch, site, &image->waker);
-	for (size_t i = 0; i < room; i++) {
-		/* What lies deepest comes last, and is left out if the line gets too long. */
-		if (i < probe->words &&
-		    (size_t)ftell(fetch) + (room - i) * LONGEST_EMPTY + LONGEST_WORD > LONGEST)
-			probe->words = i;
-		fprintf(fetch, " w%zu=", i);
-		if (type && i < probe->words)
-			print_word(fetch, &type->snapshot, i, site);
-		else
-			fputs("\\0", fetch);
-		fputs(":x64", fetch);
-	}
-	return fclose(fetch) ? -1 : 0;
-}
-
-static int fetch_at_exit(struct probe *probe, const struct poll_result *result,
-			 const struct insn_exit *way_out)
-{
-	char value[64] = "\\0";
-	unsigned bits = 64;
-	const char *holder = result->place == RESULT_IN_REGISTER
-				     ? insn_result_register
-				     : insn_register_name(way_out->result_register);
-
-	if (way_out->tail_call) {
-		if (way_out->target_fetch[0])
-			snprintf(value, sizeof(value), "%s", way_out->target_fetch);
-	} else if (result->place != RESULT_UNKNOWN) {
-		probe->result_known = holder != NULL;
-		if (holder && result->place == RESULT_IN_MEMORY)
-			snprintf(value, sizeof(value), "+%u(%%%s)", result->offset, holder);
-		else if (holder)
-			snprintf(value, sizeof(value), "%%%s", holder);
-		bits = result->width * 8;
-	}
-	return asprintf(&probe->fetch, "id=\\%" PRIu32 ":u32 sp=%%%s:x64 result=%s:u%u",
-			probe->id, insn_stack_pointer, value, bits) < 0
-		       ? -1
-		       : 0;
 }
 
 /* Entries, by the number of words that their traps read. */
@@ -459,14 +215,14 @@ static int plan_exit(struct probe_plan *plan, const struct insn_exit *way_out,
 	probe->has_tail_target = way_out->target != 0;
 	probe->tail_target = way_out->target;
 	probe->stack_above = way_out->stack_above;
-	return fetch_at_exit(probe, result, way_out);
+	return probe_fetch_exit(probe, result, way_out);
 }
 
 /* A site of a chosen type that gets no probe. */
 static void miss(struct probe_plan *plan, size_t image, const struct poll_site *site)
 {
 	if (!site->runs_task)
-		plan->incomplete[type_index(plan, image, site->type)] = true;
+		plan->incomplete[probe_plan_type_index(plan, image, site->type)] = true;
 }
 
 /*
@@ -512,7 +268,7 @@ static int plan_site(struct probe_plan *plan, size_t image, size_t index, bool p
 		return -1;
 	entry->polls = polls;
 	entry->words = words;
-	if (fetch_at_entry(entry, sites, entry_events[event].room))
+	if (probe_fetch_entry(entry, sites, entry_events[event].room))
 		return -1;
 	if (plan->choice.exits == EXITS_NONE ||
 	    (plan->choice.exits == EXITS_ROOTS && !site->may_be_root))
@@ -553,11 +309,7 @@ static int plan_store(struct probe_plan *plan, size_t image, size_t first, size_
 	probe->store = first;
 	probe->store_count = count;
 	probe->result_known = holder != NULL;
-	return asprintf(&probe->fetch, "id=\\%" PRIu32 ":u32 sp=%%%s:x64 result=%s%s:u64",
-			probe->id, insn_stack_pointer, holder ? "%" : "\\0",
-			holder ? holder : "") < 0
-		       ? -1
-		       : 0;
+	return probe_fetch_store(probe, holder);
 }
 
 /* One probe for each address at which chosen types have stores. */
@@ -597,6 +349,39 @@ static int consider_site(struct probe_plan *plan, size_t image, size_t index)
 	return plan_site(plan, image, index, true);
 }
 
+/* Is the site one that the user wants, of a type that is traced? */
+static bool wants_life(const struct probe_plan *plan, size_t image,
+		       const struct life_site *life)
+{
+	return plan->choice.life & 1U << life->kind &&
+	       (life->type == POLL_SITE_NO_TYPE || probe_plan_matches(plan, image, life->type));
+}
+
+static int plan_lives(struct probe_plan *plan, size_t image)
+{
+	const struct poll_sites *sites = &plan->images[image];
+	const int keep[] = {insn_argument_register(0)};
+
+	for (size_t i = 0; i < sites->life_count; i++) {
+		const struct life_site *life = &sites->lives[i];
+		int start = insn_entry_probe(sites->image->data + life->offset,
+					     life->end - life->address, keep, 1);
+		struct probe *probe;
+
+		if (start < 0 || !wants_life(plan, image, life))
+			continue;
+		probe = append_probe(plan, life_names[life->kind], PROBE_LIFE, image,
+				     life->address + (uint64_t)start,
+				     life->offset + (uint64_t)start);
+		if (!probe)
+			return -1;
+		probe->life = i;
+		if (probe_fetch_life(probe, sites, life))
+			return -1;
+	}
+	return 0;
+}
+
 /*
  * The last event to be opened is the first to trap where several are: a hit on the last
  * instruction of a poll comes before its end.
@@ -613,8 +398,7 @@ static int plan_user_probes(struct probe_plan *plan)
 		if (!probe)
 			return -1;
 		probe->user = user;
-		if (asprintf(&probe->fetch, "id=\\%" PRIu32 ":u32 sp=%%%s:x64", probe->id,
-			     insn_stack_pointer) < 0)
+		if (probe_fetch_user(probe))
 			return -1;
 	}
 	return 0;
@@ -653,7 +437,7 @@ int probe_plan_make(struct probe_plan *plan, struct poll_sites *images, size_t i
 
 	*plan = (struct probe_plan){
 		.images = images, .image_count = image_count, .choice = *choice};
-	if (choose_types(plan)) {
+	if (probe_choice_make(plan)) {
 		probe_plan_free(plan);
 		return -1;
 	}
@@ -663,6 +447,7 @@ int probe_plan_make(struct probe_plan *plan, struct poll_sites *images, size_t i
 		status = plan_stores(plan, image);
 		for (size_t i = 0; i < images[image].site_count && !status; i++)
 			status = consider_site(plan, image, i);
+		status = status || plan_lives(plan, image);
 	}
 	if (status || plan_user_probes(plan)) {
 		message_error("planning the probes: out of memory");

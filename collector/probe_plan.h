@@ -40,6 +40,7 @@ struct plan_choice {
 	enum plan_level level;
 	enum plan_exits exits;
 	bool exits_given;     /* by the user; else many sites get fewer exits */
+	unsigned life;        /* bits 1 << enum life_kind: what of it to record */
 	char *const *match;   /* extended regular expressions; a name must match one */
 	size_t match_count;   /* 0: every name does */
 	char *const *exclude; /* the same; a name that matches one is left out */
@@ -54,16 +55,18 @@ enum probe_kind {
 	PROBE_TAIL,  /* a jump to another function */
 	PROBE_STORE, /* a store of the new state of a coroutine */
 	PROBE_USER,  /* a point of the user's own */
+	PROBE_LIFE,  /* the entry of a function that tells of the life of a task or future */
 };
 
 struct probe {
 	uint32_t id; /* 1 and up; its row in table probe, and what a trap reports */
 	enum probe_kind kind;
 	size_t image;       /* index into probe_plan.images */
-	size_t site;        /* index into the sites of that image; store, user: of no meaning */
+	size_t site;        /* entry, exit, tail: index into the sites of that image */
 	size_t store;       /* store: index into the stores of that image, of the first that is
 			     * at its address */
 	size_t store_count; /* store: how many are; some may be of types that are not chosen */
+	size_t life;        /* life: index into the lives of that image */
 	const struct user_probe *user; /* user: what it is for; borrowed; else NULL */
 	uint32_t entry_id;             /* of the entry of the same function */
 	uint64_t offset;               /* bytes into the file */
@@ -106,6 +109,9 @@ struct probe_plan {
 int probe_plan_make(struct probe_plan *plan, struct poll_sites *images, size_t image_count,
 		    const struct plan_choice *choice);
 void probe_plan_free(struct probe_plan *plan);
+
+/* Index into the arrays that have all images in a row. */
+size_t probe_plan_type_index(const struct probe_plan *plan, size_t image, size_t type);
 
 /* Is the type (index into the types of that image) chosen? */
 bool probe_plan_has_type(const struct probe_plan *plan, size_t image, size_t type);

@@ -165,6 +165,17 @@ static const struct field store_site_fields[] = {
 };
 RECORD_OF(store_site);
 
+static const struct field life_site_fields[] = {
+	ENUM(life_site, kind, LIFE_COUNT - 1),
+	NUMBER(life_site, type),
+	NUMBER(life_site, address),
+	NUMBER(life_site, end),
+	NUMBER(life_site, offset),
+	TEXT(life_site, symbol),
+	NUMBER(life_site, self_offset),
+};
+RECORD_OF(life_site);
+
 static const struct field future_vtable_fields[] = {
 	NUMBER(future_vtable, address),
 	NUMBER(future_vtable, type),
@@ -187,6 +198,7 @@ static const struct field poll_sites_fields[] = {
 	ARRAY(poll_sites, ranges, range_count, inlined_range),
 	ARRAY(poll_sites, stores, store_count, store_site),
 	NUMBER(poll_sites, stores_known),
+	ARRAY(poll_sites, lives, life_count, life_site),
 	ARRAY(poll_sites, vtables, vtable_count, future_vtable),
 	RECORD(poll_sites, waker, waker_layout),
 	NUMBER(poll_sites, from_symbols),

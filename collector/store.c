@@ -287,13 +287,15 @@ static void bind_trap(sqlite3_stmt *insert, const struct perf_stamp *stamp,
 	sqlite3_bind_int64(insert, 7, (sqlite3_int64)trap->sp);
 	if (probe->kind == PROBE_USER || (probe->kind == PROBE_STORE && !probe->result_known))
 		return;
-	if (probe->kind != PROBE_ENTRY) {
+	if (probe->kind != PROBE_ENTRY && probe->kind != PROBE_LIFE) {
 		sqlite3_bind_int64(insert, 13, (sqlite3_int64)trap->result);
 		return;
 	}
 	sqlite3_bind_int64(insert, 8, (sqlite3_int64)trap->self);
 	sqlite3_bind_int64(insert, 9, (sqlite3_int64)trap->state);
 	sqlite3_bind_int64(insert, 10, (sqlite3_int64)trap->return_address);
+	if (probe->kind == PROBE_LIFE)
+		return;
 	sqlite3_bind_int64(insert, 11, (sqlite3_int64)trap->waker_data);
 	sqlite3_bind_int64(insert, 12, (sqlite3_int64)trap->waker_vtable);
 	sqlite3_bind_int64(insert, 14, (sqlite3_int64)trap->task_state);

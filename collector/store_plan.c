@@ -216,18 +216,12 @@ static void bind_result(sqlite3_stmt *insert, const struct poll_result *result)
 	sqlite3_bind_int64(insert, 14, (sqlite3_int64)result->value);
 }
 
-/* What every probe has. */
-static void bind_probe(sqlite3_stmt *insert, const struct probe *probe)
+/* What every probe has; kind as table probe has it, static. */
+static void bind_probe(sqlite3_stmt *insert, const struct probe *probe, const char *kind)
 {
-	static const char *const kinds[] = {[PROBE_ENTRY] = "entry",
-					    [PROBE_EXIT] = "exit",
-					    [PROBE_TAIL] = "tail",
-					    [PROBE_STORE] = "store",
-					    [PROBE_USER] = "user"};
-
 	sqlite3_bind_int64(insert, 1, probe->id);
 	bind_index(insert, 2, 1, probe->image);
-	sqlite3_bind_text(insert, 4, kinds[probe->kind], -1, SQLITE_STATIC);
+	sqlite3_bind_text(insert, 4, kind, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(insert, 5, probe->entry_id);
 	sqlite3_bind_int64(insert, 6, (sqlite3_int64)probe->offset);
 	sqlite3_bind_int64(insert, 7, (sqlite3_int64)probe->address);
@@ -265,7 +259,7 @@ static int write_store_probe(struct writer *writer, const struct probe *probe)
 		&writer->plan->images[probe->image].stores[probe->store];
 	sqlite3_stmt *insert = writer->statements[INSERT_PROBE];
 
-	bind_probe(insert, probe);
+	bind_probe(insert, probe, "store");
 	bind_no_end(insert);
 	sqlite3_bind_int64(insert, 16, (sqlite3_int64)stores->function);
 	if (step(writer, INSERT_PROBE))
@@ -282,7 +276,7 @@ static int write_user_probe(struct writer *writer, const struct probe *probe)
 	const struct user_probe *user = probe->user;
 	sqlite3_stmt *insert = writer->statements[INSERT_PROBE];
 
-	bind_probe(insert, probe);
+	bind_probe(insert, probe, "user");
 	sqlite3_bind_text(insert, 8, user->symbol, -1, SQLITE_STATIC);
 	bind_no_end(insert);
 	sqlite3_bind_int64(insert, 16, (sqlite3_int64)user->function);
@@ -298,14 +292,30 @@ static int write_user_probe(struct writer *writer, const struct probe *probe)
 	return step(writer, INSERT_USER_PROBE);
 }
 
+static int write_life_probe(struct writer *writer, const struct probe *probe)
+{
+	const struct life_site *life = &writer->plan->images[probe->image].lives[probe->life];
+	sqlite3_stmt *insert = writer->statements[INSERT_PROBE];
+
+	bind_probe(insert, probe, life_names[life->kind]);
+	bind_no_end(insert);
+	bind_index(insert, 3, writer->first_type, life->type);
+	sqlite3_bind_text(insert, 8, life->symbol, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(insert, 16, (sqlite3_int64)life->address);
+	sqlite3_bind_int64(insert, 19, (sqlite3_int64)life->self_offset);
+	return step(writer, INSERT_PROBE);
+}
+
 static int write_probe(struct writer *writer, const struct probe *probe)
 {
+	static const char *const kinds[] = {
+		[PROBE_ENTRY] = "entry", [PROBE_EXIT] = "exit", [PROBE_TAIL] = "tail"};
 	const struct poll_sites *sites = &writer->plan->images[probe->image];
 	const struct poll_site *site = &sites->sites[probe->site];
 	bool is_entry = probe->kind == PROBE_ENTRY;
 	sqlite3_stmt *insert = writer->statements[INSERT_PROBE];
 
-	bind_probe(insert, probe);
+	bind_probe(insert, probe, kinds[probe->kind]);
 	if (probe->polls)
 		bind_index(insert, 3, writer->first_type, site->type);
 	sqlite3_bind_text(insert, 8, site->symbol, -1, SQLITE_STATIC);
@@ -334,11 +344,14 @@ static int write_probes(struct writer *writer, size_t *next)
 
 	for (; *next < plan->probe_count && plan->probes[*next].image == writer->image &&
 	       !plan->probes[*next].user;
-	     ++*next)
-		if (plan->probes[*next].kind == PROBE_STORE
-			    ? write_store_probe(writer, &plan->probes[*next])
-			    : write_probe(writer, &plan->probes[*next]))
+	     ++*next) {
+		const struct probe *probe = &plan->probes[*next];
+
+		if (probe->kind == PROBE_STORE  ? write_store_probe(writer, probe)
+		    : probe->kind == PROBE_LIFE ? write_life_probe(writer, probe)
+						: write_probe(writer, probe))
 			return -1;
+	}
 	return 0;
 }
 

@@ -23,6 +23,12 @@ enum poll_result {
 
 #include "snapshot.h"
 
+/* What a row of the replay is. */
+enum row_kind {
+	ROW_POLL,
+	ROW_HIT, /* of a probe of the user's own */
+};
+
 struct future;
 
 /* A poll that trapped, made by another. */
@@ -33,6 +39,7 @@ struct trapped {
 
 /* One poll. An id of 0 means none; times are CLOCK_MONOTONIC ns, 0: not known. */
 struct poll {
+	enum row_kind row; /* what else it may be has few of its members */
 	/* what the entry says */
 	int64_t event_id;
 	int64_t type_id; /* 0: no poll, but an executor's function that runs a task */

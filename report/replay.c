@@ -9,6 +9,7 @@
 
 /* Columns of replay_columns. */
 enum output_column {
+	OUT_ROW,
 	OUT_ID,
 	OUT_EVENT,
 	OUT_FUTURE,
@@ -133,6 +134,8 @@ static void result_text(sqlite3_context *context, enum poll_result result)
 		sqlite3_result_text(context, names[result], -1, SQLITE_STATIC);
 }
 
+static const char *const row_names[] = {[ROW_POLL] = "poll", [ROW_HIT] = "hit"};
+
 /* Without a call of these the column is NULL. */
 static void result_if(sqlite3_context *context, bool known, int64_t value)
 {
@@ -146,6 +149,9 @@ static int vtab_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
 	const struct poll *poll = replay_row(cursor->replay);
 
 	switch ((enum output_column)column) {
+	case OUT_ROW:
+		sqlite3_result_text(context, row_names[poll->row], -1, SQLITE_STATIC);
+		break;
 	case OUT_ID:
 		result_if(context, poll->id, poll->id);
 		break;

@@ -221,6 +221,7 @@ static void take_hit(struct replay *replay, struct thread *thread)
 		return;
 	}
 	hit->row = (struct poll){
+		.row = ROW_HIT,
 		.event_id = sqlite3_column_int64(row, IN_EVENT),
 		.probe_id = sqlite3_column_int64(row, IN_ENTRY_PROBE),
 		.function_address = (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS),
@@ -383,36 +384,43 @@ static void take_store(struct replay *replay, struct thread *thread)
 	}
 }
 
+/* A thread begins; its id may be that of one that has ended. */
+static void start_thread(struct replay *replay, struct thread *thread)
+{
+	end_loose(replay, thread);
+	call_stack_end(&thread->stack, take_closed, replay);
+}
+
+static void leave_by_return(struct replay *replay, struct thread *thread)
+{
+	leave(replay, thread, false);
+}
+
+static void leave_by_jump(struct replay *replay, struct thread *thread)
+{
+	leave(replay, thread, true);
+}
+
 static void take_row(struct replay *replay)
 {
+	static const struct {
+		const char *kind;
+		void (*take)(struct replay *replay, struct thread *thread);
+	} takers[] = {
+		{"entry", enter},      {"exit", leave_by_return}, {"tail", leave_by_jump},
+		{"store", take_store}, {"start", start_thread},   {"user", take_hit},
+	};
 	const char *kind = (const char *)sqlite3_column_text(replay->input, IN_KIND);
 	struct thread *thread = thread_of(replay, sqlite3_column_int64(replay->input, IN_TID));
 
-	if (!thread || !kind)
-		return;
-	switch (kind[1]) {
-	case 'n': /* entry */
-		enter(replay, thread);
-		break;
-	case 'x': /* exit */
-		leave(replay, thread, false);
-		break;
-	case 'a': /* tail */
-		leave(replay, thread, true);
-		break;
-	case 's': /* user */
-		take_hit(replay, thread);
-		return;
-	case 't': /* store, or the start of a thread */
-		if (kind[2] == 'o') {
-			take_store(replay, thread);
-			break;
-		}
-		end_loose(replay, thread);
-		call_stack_end(&thread->stack, take_closed, replay);
-		break;
+	for (size_t i = 0; thread && kind && i < sizeof(takers) / sizeof(takers[0]); i++) {
+		if (strcmp(kind, takers[i].kind) != 0)
+			continue;
+		takers[i].take(replay, thread);
+		/* A hit may be in the poll whose entry comes next. */
+		if (takers[i].take != take_hit)
+			give_hits(replay, thread);
 	}
-	give_hits(replay, thread);
 }
 
 /* Columns of replay_final. */

@@ -5,7 +5,8 @@
 -- per hit of a probe of the user's own: event_id, and of the poll it was in parent_id,
 -- future_id and task_id (NULL: in none); the rest of it has no meaning.
 CREATE TABLE replay (
-    id INTEGER,              -- from 1 on, in the order of start_ns; NULL: a hit
+    row TEXT,                -- poll or hit
+    id INTEGER,              -- poll: from 1 on
     event_id INTEGER,        -- of the entry
     future_id INTEGER,       -- from 1 on, in the order of the first poll
     container_id INTEGER,    -- the future of the nearest coroutine around it in whose memory
@@ -124,8 +125,8 @@ CREATE TEMP TABLE replayed AS SELECT * FROM replay;
 
 INSERT INTO probe_hit (event_id, probe_id, time_ns, pid, tid, poll_id, future_id, task_id)
 SELECT e.id, e.probe_id, e.time_ns, e.pid, e.tid, r.parent_id, r.future_id, r.task_id
-FROM replayed r JOIN event e ON e.id = r.event_id WHERE r.id IS NULL ORDER BY e.time_ns;
-DELETE FROM replayed WHERE id IS NULL;
+FROM replayed r JOIN event e ON e.id = r.event_id WHERE r.row = 'hit' ORDER BY e.time_ns;
+DELETE FROM replayed WHERE row <> 'poll';
 
 INSERT INTO chain (id, parent_id, future_type_id)
 SELECT DISTINCT chain_id, parent_chain_id, future_type_id FROM replayed;

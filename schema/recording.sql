@@ -58,17 +58,18 @@ CREATE TABLE probe (
                             -- polls is awaited by nobody
     kind TEXT NOT NULL      -- entry, exit (a return), tail (a jump to another function,
                             -- which returns in this one's place), store (see state_store)
-                            -- or user (see user_probe)
-        CHECK (kind IN ('entry', 'exit', 'tail', 'store', 'user')),
+                            -- or user (see user_probe); or, at the entry of other functions:
+                            -- wake, of a waker; drop, of a future; spawn, of a task
+        CHECK (kind IN ('entry', 'exit', 'tail', 'store', 'user', 'wake', 'drop', 'spawn')),
     entry_id INTEGER NOT NULL REFERENCES probe (id), -- the entry of the same function;
-                            -- store, user: itself
+                            -- others: itself
     file_offset INTEGER NOT NULL, -- bytes into the probed file
     address INTEGER NOT NULL,     -- virtual address as linked
     function_address INTEGER NOT NULL, -- of the function's first instruction, likewise
     symbol TEXT,                  -- linkage name; NULL: none
     state_known INTEGER NOT NULL, -- entry: event.state holds the coroutine's state
     self_known INTEGER NOT NULL,  -- entry: event.self tells the future's address
-    self_offset INTEGER NOT NULL, -- entry: which is that many bytes above event.self
+    self_offset INTEGER NOT NULL, -- entry, drop: which is that many bytes above event.self
     task_idle INTEGER NOT NULL,   -- entry, runs_task: bits of event.task_state; with one set
                                   -- the executor did not poll the future
     waker_known INTEGER NOT NULL, -- entry: event.waker_data and waker_vtable are read
@@ -127,10 +128,11 @@ CREATE TABLE event (
                             -- the image lies)
     sp INTEGER NOT NULL,    -- stack pointer; plus probe.stack_above it is equal for both
                             -- ends of one call, with the return address on top
-    self INTEGER,           -- entry: address of the polled future, or of the task it is in
-    state INTEGER,          -- entry: the coroutine's state before this poll
+    self INTEGER,           -- entry: address of the polled future, or of the task it is in;
+                            -- wake, drop, spawn: first argument of the function
+    state INTEGER,          -- entry: the coroutine's state before this poll; drop: then
     task_state INTEGER,     -- entry, runs_task: lowest byte of the executor's state of the task
-    return_address INTEGER, -- entry: where the call came from
+    return_address INTEGER, -- entry, wake, drop, spawn: where the call came from
     waker_data INTEGER,     -- entry: the two words of the RawWaker in the Context
     waker_vtable INTEGER,
     snapshot BLOB,          -- entry: words of the future's memory, eight bytes each in the

@@ -70,6 +70,14 @@ static struct store_site stores[] = {
 	 .value = 255},
 	{.inlined = 0, .reg = 15, .shift = 8, .is_reuse = true, .shared = true},
 };
+static struct life_site lives[] = {
+	{.kind = LIFE_SPAWN,
+	 .type = 1,
+	 .address = UINT64_MAX,
+	 .symbol = "bind",
+	 .self_offset = 8},
+	{.kind = LIFE_WAKE, .type = POLL_SITE_NO_TYPE},
+};
 static struct future_vtable vtables[] = {{0x5000, 1}};
 
 static const struct poll_sites example = {
@@ -84,6 +92,8 @@ static const struct poll_sites example = {
 	.stores = stores,
 	.store_count = 2,
 	.stores_known = true,
+	.lives = lives,
+	.life_count = 2,
 	.vtables = vtables,
 	.vtable_count = 1,
 	.waker = {true, 1, 2, 3},
@@ -131,6 +141,9 @@ static void what_is_written_is_read(void **state)
 	assert_memory_equal(read_sites.ranges, ranges, sizeof(ranges));
 	assert_true(read_sites.stores_known);
 	assert_int_equal(read_sites.store_count, 2);
+	assert_int_equal(read_sites.life_count, 2);
+	assert_string_equal(read_sites.lives[0].symbol, "bind");
+	assert_int_equal(read_sites.lives[1].type, POLL_SITE_NO_TYPE);
 	assert_int_equal(read_sites.stores[0].reg, -1);
 	assert_int_equal(read_sites.stores[1].shift, 8);
 	assert_int_equal(read_sites.types[1].stores_verdict, STORES_FOLDED);
