@@ -3,6 +3,10 @@
  * lies in its own frame. Nothing but the calls that such a function makes, and the stores
  * in it, tells of those polls, and nothing of where one ends and the next begins; the
  * function stands on the call stack for what is around them (poll.hosts).
+ *
+ * The frame could be read at those calls, at offsets that the debug information has for
+ * each place of a call. But LLVM keeps the parts of a future whose address goes nowhere in
+ * registers, and its state in the place that runs: memory then holds an old one, or none.
  */
 #ifndef HOSTING_H
 #define HOSTING_H
