@@ -13,6 +13,9 @@ enum {
 	MOST_PLACES = 16,      /* of one copy; with more, they are not told apart anyway */
 	DEEPEST_MEMBER = 40,   /* types in types to search */
 	MOST_MEMBERS = 200000, /* to look at in one search */
+	MOST_ARGUMENTS = 6,    /* that come in registers */
+	MOST_TARGETS = 64,     /* types that pointers lead to, in one search */
+	DEEPEST_POINTER = 4,   /* pointers to follow one after the other */
 };
 
 /*
@@ -25,15 +28,22 @@ struct known_pointer {
 	const struct known_pointer *next;
 };
 
+/* A type that a pointer leads to. */
+struct target {
+	Dwarf_Die type;
+	int object;     /* or FLOW_NO_OBJECT: none was made yet */
+	size_t from;    /* index of the target that holds the pointer */
+	int64_t offset; /* bytes from the start of that to it */
+	bool several;   /* more than one pointer leads to its like, equally far away */
+};
+
 struct finder {
 	struct coroutine_copies *copies; /* the result */
 	const struct dwarf_scopes *scopes;
 	snapshot_type_of *type_of;
 	void *context;
-	/* what a function that polls by hand gets, if that is a struct: its first argument */
-	bool has_argument;
-	Dwarf_Die argument;
-	int argument_object;
+	struct target arguments[MOST_ARGUMENTS]; /* what a function that polls by hand gets */
+	size_t argument_count;
 	bool out_of_memory;
 };
 
@@ -49,6 +59,10 @@ struct search {
 	size_t place_count;
 	int64_t pointers[MOST_PLACES]; /* where addresses of such a type lie */
 	size_t pointer_count;
+	struct target *targets; /* or NULL; where all pointers lead. Borrowed, MOST_TARGETS */
+	size_t target_count;
+	size_t target;    /* index of the one that is searched */
+	size_t next_away; /* index of the first that is one pointer further away */
 };
 
 static void *grown(struct finder *finder, void *array, size_t count, size_t size)
@@ -196,6 +210,27 @@ static void add_place(int64_t *places, size_t *count, int64_t place)
 		places[(*count)++] = place;
 }
 
+/* Each type is followed once, on the shortest way to it. */
+static void add_target(struct search *search, Dwarf_Die *type, int64_t offset)
+{
+	if (!search->targets || search->target_count == MOST_TARGETS ||
+	    dwarf_tag(type) != DW_TAG_structure_type)
+		return;
+	for (size_t i = 0; i < search->target_count; i++) {
+		if (search->targets[i].type.addr != type->addr)
+			continue;
+		search->targets[i].several |= i >= search->next_away;
+		return;
+	}
+	search->targets[search->target_count++] = (struct target){
+		.type = *type,
+		.object = FLOW_NO_OBJECT,
+		.from = search->target,
+		.offset = offset,
+		.several = search->targets[search->target].several,
+	};
+}
+
 static void search_type(struct search *search, Dwarf_Die *type, int64_t offset, int depth);
 
 static void search_member(struct search *search, Dwarf_Die *member, int64_t offset, int depth)
@@ -242,9 +277,11 @@ static void search_type(struct search *search, Dwarf_Die *type, int64_t offset, 
 		return;
 	search->budget--;
 	if (tag == DW_TAG_pointer_type) {
-		if (layout_type_of(search->finder->scopes, type, &target) &&
-		    is_sought(search, &target))
+		if (!layout_type_of(search->finder->scopes, type, &target))
+			return;
+		if (is_sought(search, &target))
 			add_place(search->pointers, &search->pointer_count, offset);
+		add_target(search, &target, offset);
 	} else if (depth && is_sought(search, type)) {
 		add_place(search->places, &search->place_count, offset);
 	} else if (tag == DW_TAG_structure_type || tag == DW_TAG_union_type) {
@@ -314,10 +351,75 @@ static bool place_in(struct finder *finder, struct coroutine_copy *copy, Dwarf_D
 	return false;
 }
 
+/* The object of a target; all that lead to it get theirs, too. */
+static int target_object(struct finder *finder, struct target *targets, size_t index)
+{
+	struct target *target = &targets[index];
+
+	if (target->object == FLOW_NO_OBJECT) {
+		int from = target_object(finder, targets, target->from);
+
+		target->object = finder->copies->object_count++;
+		add_hop(finder, &(struct flow_hop){from, target->offset, target->object});
+	}
+	return target->object;
+}
+
+/* Does the type lie in that target? Then its places there are known. */
+static bool search_target(struct search *search, size_t index)
+{
+	Dwarf_Die type = search->targets[index].type;
+
+	search->target = index;
+	search->place_count = 0;
+	if (is_sought(search, &type))
+		add_place(search->places, &search->place_count, 0);
+	search_type(search, &type, 0, 0);
+	return search->place_count;
+}
+
+/*
+ * Look for the copy in what the function's arguments lead to, nearer ones first: that
+ * which runs an executor may get a closure that has the address of a pointer to it.
+ */
+static bool place_behind_arguments(struct finder *finder, struct coroutine_copy *copy)
+{
+	static const int64_t start[] = {0};
+	struct target targets[MOST_TARGETS];
+	struct search search = {
+		.finder = finder,
+		.name = dwarf_diename(&copy->layout),
+		.type = copy->type,
+		.size = layout_size(&copy->layout),
+		.budget = MOST_MEMBERS,
+		.targets = targets,
+		.target_count = finder->argument_count,
+	};
+	size_t hits = 0;
+	size_t hit = 0;
+	size_t first = 0;
+
+	memcpy(targets, finder->arguments, sizeof(finder->arguments));
+	for (int away = 0; away <= DEEPEST_POINTER && !hits; away++) {
+		search.next_away = search.target_count;
+		for (size_t i = first; i < search.next_away; i++) {
+			if (!search_target(&search, i))
+				continue;
+			hits++;
+			hit = i;
+		}
+		first = search.next_away;
+	}
+	if (hits != 1 || targets[hit].several)
+		return false;
+	search_target(&search, hit);
+	take_places(finder, copy, &search, target_object(finder, targets, hit), start, 1);
+	return true;
+}
+
 /* Find where the inlined copy lies: in the nearest one around it that has its type inside. */
 static void place_copy(struct finder *finder, struct coroutine_copy *copy)
 {
-	static const int64_t start[] = {0};
 	size_t around = copy->parent;
 
 	while (around != COROUTINE_COPY_NONE) {
@@ -328,8 +430,7 @@ static void place_copy(struct finder *finder, struct coroutine_copy *copy)
 			return;
 		around = outer->parent;
 	}
-	if (!finder->has_argument ||
-	    !place_in(finder, copy, &finder->argument, finder->argument_object, start, 1))
+	if (!place_behind_arguments(finder, copy))
 		place_alone(finder, copy);
 }
 
@@ -455,21 +556,43 @@ static void visit_children(struct finder *finder, Dwarf_Die *around, size_t pare
 	} while (!finder->out_of_memory && dwarf_siblingof(&die, &die) == 0);
 }
 
-/* A poll written by hand: what it polls is likely to lie in its first argument. */
-static void find_argument(struct finder *finder, Dwarf_Die *function)
+/* Where a pointer leads that is all there is in the type: `Pin<Box<T>>`, a closure. */
+static bool only_target(const struct finder *finder, Dwarf_Die *type, Dwarf_Die *target)
 {
-	Dwarf_Die parameter;
+	Dwarf_Die member;
+
+	for (int depth = 0; depth < DEEPEST_MEMBER; depth++) {
+		if (dwarf_tag(type) == DW_TAG_pointer_type)
+			return layout_type_of(finder->scopes, type, target);
+		if (layout_size(type) != sizeof(void *) ||
+		    !layout_child(type, DW_TAG_member, NULL, &member) ||
+		    !layout_type_of(finder->scopes, &member, type))
+			return false;
+	}
+	return false;
+}
+
+/* Of a function that is no coroutine: what it polls is reached from its arguments. */
+static void find_arguments(struct finder *finder, Dwarf_Die *function)
+{
+	Dwarf_Die child;
 	Dwarf_Die type;
 
-	if (polled_coroutine(finder, function, &type) ||
-	    !layout_child(function, DW_TAG_formal_parameter, NULL, &parameter) ||
-	    !pointed_type(finder, &parameter, &type) ||
-	    dwarf_tag(&type) != DW_TAG_structure_type)
+	if (polled_coroutine(finder, function, &type) || dwarf_child(function, &child))
 		return;
-	finder->has_argument = true;
-	finder->argument = type;
-	finder->argument_object = finder->copies->object_count++;
-	add_anchors(finder, &parameter, finder->argument_object, 0);
+	do {
+		struct target argument = {.object = finder->copies->object_count};
+
+		if (dwarf_tag(&child) != DW_TAG_formal_parameter ||
+		    !layout_type_of(finder->scopes, &child, &type) ||
+		    !only_target(finder, &type, &argument.type) ||
+		    dwarf_tag(&argument.type) != DW_TAG_structure_type)
+			continue;
+		finder->arguments[finder->argument_count++] = argument;
+		finder->copies->object_count++;
+		add_anchors(finder, &child, argument.object, 0);
+	} while (finder->argument_count < MOST_ARGUMENTS &&
+		 dwarf_siblingof(&child, &child) == 0);
 }
 
 int coroutine_copies_find(struct coroutine_copies *copies, Dwarf_Die *function,
@@ -480,7 +603,7 @@ int coroutine_copies_find(struct coroutine_copies *copies, Dwarf_Die *function,
 		.copies = copies, .scopes = scopes, .type_of = type_of, .context = context};
 
 	*copies = (struct coroutine_copies){0};
-	find_argument(&finder, function);
+	find_arguments(&finder, function);
 	visit(&finder, function, COROUTINE_COPY_NONE, NULL, true);
 	return finder.out_of_memory ? -1 : 0;
 }
