@@ -279,6 +279,7 @@ static void search_type(struct search *search, Dwarf_Die *type, int64_t offset, 
 	if (tag == DW_TAG_pointer_type) {
 		if (!layout_type_of(search->finder->scopes, type, &target))
 			return;
+		layout_skip_wrapper(search->finder->scopes, &target);
 		if (is_sought(search, &target))
 			add_place(search->pointers, &search->pointer_count, offset);
 		add_target(search, &target, offset);

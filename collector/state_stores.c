@@ -379,7 +379,11 @@ static void visit(struct prover *prover, uint32_t index)
 		fail(prover, STORES_PATH_WITHOUT, node->address);
 	spread(prover, node->next, after);
 	spread(prover, node->jump, after);
-	spread(prover, node->pad, after);
+	/* A poll does not begin by unwinding: then the bytes were something else's. */
+	if (after & PHASE_MAYBE_NEW)
+		spread(prover, node->pad, (after & ~(unsigned)PHASE_MAYBE_NEW) | PHASE_IDLE);
+	else
+		spread(prover, node->pad, after);
 	for (uint32_t i = 0; i < node->table_count; i++)
 		spread(prover, prover->graph->targets[node->table + i], after);
 }
