@@ -45,10 +45,12 @@ struct prover {
 	bool *is_mate; /* owned; by coroutine: another copy, of the same type in the same bytes
 			*/
 	bool has_mates;
+	bool is_group;                  /* it and its mates are looked at as one */
 	const struct byte_names *state; /* its state's */
 	struct step *steps;             /* owned; by node: of this coroutine */
 	uint8_t *phases;                /* owned; by node: those possible before it */
-	uint32_t *queue;                /* owned */
+	bool *group_polled; /* owned; by node: before it just one of the group is polled */
+	uint32_t *queue;    /* owned */
 	size_t queued;
 	struct coroutine_stores *result;
 };
@@ -161,6 +163,21 @@ static bool share_a_name(const struct byte_names *a, const struct byte_names *b)
 	return false;
 }
 
+/* Is that coroutine what is looked at, or part of it? */
+static bool is_member(const struct prover *prover, size_t index)
+{
+	return &prover->coroutines[index] == prover->coroutine ||
+	       (prover->is_group && prover->is_mate[index]);
+}
+
+static bool is_own_code(const struct prover *prover, uint64_t address)
+{
+	for (size_t i = 0; i < prover->count; i++)
+		if (is_member(prover, i) && contains(&prover->coroutines[i], address))
+			return true;
+	return false;
+}
+
 /* In the first round, in which places are chosen, each copy stands for itself. */
 static void find_mates(struct prover *prover, bool alone)
 {
@@ -236,7 +253,7 @@ static enum event event_of(const struct prover *prover, const struct flow_node *
 	     (of && (of == prover->coroutine ? prover->has_mates
 					     : prover->is_mate[of - prover->coroutines]))))
 		return EVENT_STRAY;
-	if (of && of != prover->coroutine)
+	if (of && !is_member(prover, (size_t)(of - prover->coroutines)))
 		return EVENT_TAKEN;
 	is_own = of;
 	if (!access->writes)
@@ -291,7 +308,7 @@ static int find_steps(struct prover *prover)
 		*step = (struct step){EVENT_NONE, false};
 		if (!node->reached)
 			continue;
-		step->is_own = contains(prover->coroutine, node->address);
+		step->is_own = is_own_code(prover, node->address);
 		step->event = (uint8_t)event_of(prover, node);
 		if (step->event == EVENT_LOAD && add_load(prover->result, node->address))
 			return -1;
@@ -409,7 +426,9 @@ static int add_stray(struct prover *prover, const struct flow_node *node, unsign
 		return 0;
 	covers(&node->access, prover->state, &byte);
 	store = store_of(node, byte);
-	store.shared = phases & ~PHASES_POLLING || is_ambiguous(prover, node) ||
+	store.shared = (phases & ~PHASES_POLLING &&
+			!prover->group_polled[node - prover->graph->nodes]) ||
+		       is_ambiguous(prover, node) ||
 		       node->access.offset != node->access.other_offset;
 	return add_store(prover->result, node, &store);
 }
@@ -507,23 +526,54 @@ static bool is_merged_pad(struct prover *prover)
 	return prover->has_mates && !result->load_count && only_unwinds(prover);
 }
 
+/* Find the steps, and the phases possible before each node. */
+static int follow(struct prover *prover)
+{
+	if (find_steps(prover))
+		return -1;
+	memset(prover->phases, 0, prover->graph->count);
+	spread(prover, 0, prover->coroutine->is_outer ? PHASE_BEGUN : PHASE_IDLE);
+	while (prover->queued)
+		visit(prover, prover->queue[--prover->queued]);
+	return 0;
+}
+
+/*
+ * Where is it certain that one of the copies of a type in the same bytes is polled, no
+ * matter which? A store that they share then ends a poll whenever it is hit.
+ */
+static int follow_group(struct prover *prover)
+{
+	struct coroutine_stores *result = prover->result;
+	struct coroutine_stores of_group = {.verdict = STORES_PROVEN};
+	int status = 0;
+
+	memset(prover->group_polled, 0, prover->graph->count * sizeof(*prover->group_polled));
+	if (!prover->has_mates)
+		return 0;
+	prover->is_group = true;
+	prover->result = &of_group;
+	status = follow(prover);
+	for (size_t i = 0; !status && i < prover->graph->count; i++)
+		prover->group_polled[i] = of_group.verdict == STORES_PROVEN &&
+					  prover->phases[i] &&
+					  !(prover->phases[i] & ~PHASES_POLLING);
+	prover->is_group = false;
+	prover->result = result;
+	state_stores_free(&of_group);
+	return status;
+}
+
 static int prove(struct prover *prover, bool alone)
 {
 	struct coroutine_stores *result = prover->result;
 
 	find_mates(prover, alone);
-	if (find_steps(prover))
-		return -1;
 	if (prover->state->doubtful)
 		fail(prover, STORES_UNKNOWN_PLACE, 0);
 	if (prover->graph->unbounded_jump)
 		fail(prover, STORES_UNKNOWN_JUMP, prover->graph->unbounded_at);
-	for (size_t i = 0; i < prover->graph->count; i++)
-		prover->phases[i] = 0;
-	spread(prover, 0, prover->coroutine->is_outer ? PHASE_BEGUN : PHASE_IDLE);
-	while (prover->queued)
-		visit(prover, prover->queue[--prover->queued]);
-	if (find_foreign_stores(prover))
+	if (follow_group(prover) || follow(prover) || find_foreign_stores(prover))
 		return -1;
 	if (result->verdict == STORES_UNKNOWN_PLACE || result->verdict == STORES_UNKNOWN_JUMP ||
 	    (result->store_count && result->load_count))
@@ -630,6 +680,7 @@ int state_stores_find(const struct flow_graph *graph, const struct flow_coroutin
 		.is_mate = malloc((count + 1) * sizeof(*prover.is_mate)),
 		.steps = malloc(graph->count * sizeof(*prover.steps)),
 		.phases = malloc(graph->count),
+		.group_polled = malloc(graph->count * sizeof(*prover.group_polled)),
 		/* A node is queued once for each phase that is new to it. */
 		.queue = malloc(graph->count * PHASES * sizeof(*prover.queue)),
 	};
@@ -637,13 +688,14 @@ int state_stores_find(const struct flow_graph *graph, const struct flow_coroutin
 
 	memset(results, 0, count * sizeof(*results));
 	if (prover.states && prover.chosen && prover.is_mate && prover.steps && prover.phases &&
-	    prover.queue)
+	    prover.group_polled && prover.queue)
 		status = choose_and_prove(&prover, results);
 	free(prover.states);
 	free(prover.chosen);
 	free(prover.is_mate);
 	free(prover.steps);
 	free(prover.phases);
+	free(prover.group_polled);
 	free(prover.queue);
 	if (status)
 		free_all(results, count);
