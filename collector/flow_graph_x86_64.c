@@ -94,6 +94,19 @@ static void flow_to(struct interpreter *in, uint32_t node, const struct values *
 		enqueue(in, node);
 }
 
+/* See struct flow_node. */
+static bool is_cheap(const struct flow_function *function, const struct decoded *decoded,
+		     uint64_t address)
+{
+	uint64_t target = function->address;
+
+	if (is_jump(decoded))
+		ZydisCalcAbsoluteAddress(&decoded->insn, &decoded->operands[0], address,
+					 &target);
+	return x86_can_probe(decoded) && x86_is_emulated(decoded) &&
+	       target - function->address < function->size;
+}
+
 /* Decode the function into nodes. Returns -1 if that fails. */
 static int decode(struct interpreter *in)
 {
@@ -117,6 +130,11 @@ static int decode(struct interpreter *in)
 			.jump = FLOW_NONE,
 			.pad = FLOW_NONE,
 			.can_probe = x86_can_probe(decoded),
+			.is_cheap = is_cheap(function, decoded, function->address + i),
+			.is_branch = is_jump(decoded) ||
+				     decoded->insn.meta.category == ZYDIS_CATEGORY_CALL ||
+				     decoded->insn.meta.category == ZYDIS_CATEGORY_RET,
+			.writes = x86_writes(decoded),
 			.access = {.object = FLOW_NO_OBJECT},
 		};
 	}
@@ -394,8 +412,6 @@ static void record_access(struct interpreter *in, uint32_t node, const struct va
 
 		if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY)
 			continue;
-		this->blind_store |=
-			writes && operand->size == 8 && place.kind == VALUE_UNKNOWN;
 		if (place.kind != VALUE_OBJECT)
 			continue;
 		access->object = place.object;

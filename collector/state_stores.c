@@ -277,7 +277,8 @@ static int add_store(struct coroutine_stores *result, const struct flow_node *no
 	if (!grown)
 		return -1;
 	result->stores = grown;
-	grown[result->store_count++] = *store;
+	grown[result->store_count] = *store;
+	grown[result->store_count++].probed = store->address;
 	if (!node->can_probe) {
 		result->verdict = STORES_NO_PROBE;
 		result->where = node->address;
