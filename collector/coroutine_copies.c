@@ -4,18 +4,16 @@
 #include "dwarf_pass.h"
 #include "dwarf_scope.h"
 #include "layout.h"
+#include "type_search.h"
 
 #include <dwarf.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-	MOST_PLACES = 16,      /* of one copy; with more, they are not told apart anyway */
-	DEEPEST_MEMBER = 40,   /* types in types to search */
-	MOST_MEMBERS = 200000, /* to look at in one search */
-	MOST_ARGUMENTS = 6,    /* that come in registers */
-	MOST_TARGETS = 64,     /* types that pointers lead to, in one search */
-	DEEPEST_POINTER = 4,   /* pointers to follow one after the other */
+	DEEPEST_WRAPPER = 10, /* types around a pointer that is all there is in them */
+	MOST_ARGUMENTS = 6,   /* that come in registers */
+	DEEPEST_POINTER = 4,  /* pointers to follow one after the other */
 };
 
 /*
@@ -28,41 +26,15 @@ struct known_pointer {
 	const struct known_pointer *next;
 };
 
-/* A type that a pointer leads to. */
-struct target {
-	Dwarf_Die type;
-	int object;     /* or FLOW_NO_OBJECT: none was made yet */
-	size_t from;    /* index of the target that holds the pointer */
-	int64_t offset; /* bytes from the start of that to it */
-	bool several;   /* more than one pointer leads to its like, equally far away */
-};
-
 struct finder {
 	struct coroutine_copies *copies; /* the result */
 	const struct dwarf_scopes *scopes;
 	snapshot_type_of *type_of;
 	void *context;
-	struct target arguments[MOST_ARGUMENTS]; /* what a function that polls by hand gets */
+	struct type_target
+		arguments[MOST_ARGUMENTS]; /* what a function that polls by hand gets */
 	size_t argument_count;
 	bool out_of_memory;
-};
-
-/* Where in a type another one lies. */
-struct search {
-	const struct finder *finder;
-	const char *name; /* of the type looked for, without namespaces */
-	size_t type;      /* likewise: index */
-	uint64_t size;    /* likewise: bytes */
-	bool awaited;     /* it must be what the coroutine searched awaits */
-	unsigned budget;  /* members that may still be looked at */
-	int64_t places[MOST_PLACES];
-	size_t place_count;
-	int64_t pointers[MOST_PLACES]; /* where addresses of such a type lie */
-	size_t pointer_count;
-	struct target *targets; /* or NULL; where all pointers lead. Borrowed, MOST_TARGETS */
-	size_t target_count;
-	size_t target;    /* index of the one that is searched */
-	size_t next_away; /* index of the first that is one pointer further away */
 };
 
 static void *grown(struct finder *finder, void *array, size_t count, size_t size)
@@ -192,110 +164,24 @@ static void add_ranges(struct finder *finder, struct coroutine_copy *copy)
 	}
 }
 
-/* Is it the type looked for? Most others have another name. */
-static bool is_sought(const struct search *search, Dwarf_Die *type)
+static struct type_search search_for(const struct finder *finder, struct coroutine_copy *copy)
 {
-	const char *name = dwarf_diename(type);
-
-	return name && strcmp(name, search->name) == 0 &&
-	       search->finder->type_of(search->finder->context, type) == search->type;
-}
-
-static void add_place(int64_t *places, size_t *count, int64_t place)
-{
-	for (size_t i = 0; i < *count; i++)
-		if (places[i] == place)
-			return;
-	if (*count < MOST_PLACES)
-		places[(*count)++] = place;
-}
-
-/* Each type is followed once, on the shortest way to it. */
-static void add_target(struct search *search, Dwarf_Die *type, int64_t offset)
-{
-	if (!search->targets || search->target_count == MOST_TARGETS ||
-	    dwarf_tag(type) != DW_TAG_structure_type)
-		return;
-	for (size_t i = 0; i < search->target_count; i++) {
-		if (search->targets[i].type.addr != type->addr)
-			continue;
-		search->targets[i].several |= i >= search->next_away;
-		return;
-	}
-	search->targets[search->target_count++] = (struct target){
-		.type = *type,
-		.object = FLOW_NO_OBJECT,
-		.from = search->target,
-		.offset = offset,
-		.several = search->targets[search->target].several,
+	return (struct type_search){
+		.scopes = finder->scopes,
+		.type_of = finder->type_of,
+		.context = finder->context,
+		.name = dwarf_diename(&copy->layout),
+		.type = copy->type,
+		.size = layout_size(&copy->layout),
 	};
-}
-
-static void search_type(struct search *search, Dwarf_Die *type, int64_t offset, int depth);
-
-static void search_member(struct search *search, Dwarf_Die *member, int64_t offset, int depth)
-{
-	const char *name = dwarf_diename(member);
-	uint64_t place = 0;
-	Dwarf_Die type;
-
-	/* Members of the variants of a coroutine are one deep. */
-	if (search->awaited && depth == 1 && (!name || strcmp(name, "__awaitee") != 0))
-		return;
-	if (!layout_type_of(search->finder->scopes, member, &type))
-		return;
-	layout_member_offset(member, &place);
-	/* What is smaller holds no such thing, and no pointer. */
-	if (layout_size(&type) >= search->size || layout_size(&type) >= sizeof(void *) ||
-	    dwarf_tag(&type) == DW_TAG_pointer_type)
-		search_type(search, &type, offset + (int64_t)place, depth + 1);
-}
-
-/* Members of the struct, or of a part of it, at offset. */
-static void search_members(struct search *search, Dwarf_Die *type, int64_t offset, int depth)
-{
-	Dwarf_Die child;
-
-	if (dwarf_child(type, &child))
-		return;
-	do {
-		int tag = dwarf_tag(&child);
-
-		if (tag == DW_TAG_member)
-			search_member(search, &child, offset, depth);
-		else if (tag == DW_TAG_variant_part || tag == DW_TAG_variant)
-			search_members(search, &child, offset, depth);
-	} while (dwarf_siblingof(&child, &child) == 0);
-}
-
-static void search_type(struct search *search, Dwarf_Die *type, int64_t offset, int depth)
-{
-	int tag = dwarf_tag(type);
-	Dwarf_Die target;
-
-	if (depth > DEEPEST_MEMBER || !search->budget)
-		return;
-	search->budget--;
-	if (tag == DW_TAG_pointer_type) {
-		if (!layout_type_of(search->finder->scopes, type, &target))
-			return;
-		layout_skip_wrapper(search->finder->scopes, &target);
-		if (is_sought(search, &target))
-			add_place(search->pointers, &search->pointer_count, offset);
-		add_target(search, &target, offset);
-	} else if (depth && is_sought(search, type)) {
-		add_place(search->places, &search->place_count, offset);
-	} else if (tag == DW_TAG_structure_type || tag == DW_TAG_union_type) {
-		search_members(search, type, offset, depth);
-	}
 }
 
 /* The places of copy that follow from those of what is around it. */
 static void take_places(struct finder *finder, struct coroutine_copy *copy,
-			const struct search *search, int object, const int64_t *bases,
+			const struct type_search *search, int object, const int64_t *bases,
 			size_t base_count)
 {
-	int64_t *offsets = calloc(MOST_PLACES, sizeof(*offsets));
+	int64_t *offsets = calloc(TYPE_SEARCH_PLACES, sizeof(*offsets));
 
 	if (!offsets) {
 		finder->out_of_memory = true;
@@ -304,7 +190,8 @@ static void take_places(struct finder *finder, struct coroutine_copy *copy,
 	copy->object = object;
 	copy->offsets = offsets;
 	for (size_t i = 0; i < search->place_count; i++)
-		for (size_t j = 0; j < base_count && copy->offset_count < MOST_PLACES; j++)
+		for (size_t j = 0; j < base_count && copy->offset_count < TYPE_SEARCH_PLACES;
+		     j++)
 			offsets[copy->offset_count++] = bases[j] + search->places[i];
 }
 
@@ -327,16 +214,10 @@ static bool place_in(struct finder *finder, struct coroutine_copy *copy, Dwarf_D
 		     int object, const int64_t *bases, size_t base_count)
 {
 	for (int awaited = 1; awaited >= 0; awaited--) {
-		struct search search = {
-			.finder = finder,
-			.name = dwarf_diename(&copy->layout),
-			.type = copy->type,
-			.size = layout_size(&copy->layout),
-			.awaited = awaited,
-			.budget = MOST_MEMBERS,
-		};
+		struct type_search search = search_for(finder, copy);
 
-		search_type(&search, type, 0, 0);
+		search.awaited = awaited;
+		type_search_run(&search, type);
 		if (search.place_count) {
 			take_places(finder, copy, &search, object, bases, base_count);
 			return true;
@@ -353,9 +234,9 @@ static bool place_in(struct finder *finder, struct coroutine_copy *copy, Dwarf_D
 }
 
 /* The object of a target; all that lead to it get theirs, too. */
-static int target_object(struct finder *finder, struct target *targets, size_t index)
+static int target_object(struct finder *finder, struct type_target *targets, size_t index)
 {
-	struct target *target = &targets[index];
+	struct type_target *target = &targets[index];
 
 	if (target->object == FLOW_NO_OBJECT) {
 		int from = target_object(finder, targets, target->from);
@@ -366,19 +247,6 @@ static int target_object(struct finder *finder, struct target *targets, size_t i
 	return target->object;
 }
 
-/* Does the type lie in that target? Then its places there are known. */
-static bool search_target(struct search *search, size_t index)
-{
-	Dwarf_Die type = search->targets[index].type;
-
-	search->target = index;
-	search->place_count = 0;
-	if (is_sought(search, &type))
-		add_place(search->places, &search->place_count, 0);
-	search_type(search, &type, 0, 0);
-	return search->place_count;
-}
-
 /*
  * Look for the copy in what the function's arguments lead to, nearer ones first: that
  * which runs an executor may get a closure that has the address of a pointer to it.
@@ -386,25 +254,19 @@ static bool search_target(struct search *search, size_t index)
 static bool place_behind_arguments(struct finder *finder, struct coroutine_copy *copy)
 {
 	static const int64_t start[] = {0};
-	struct target targets[MOST_TARGETS];
-	struct search search = {
-		.finder = finder,
-		.name = dwarf_diename(&copy->layout),
-		.type = copy->type,
-		.size = layout_size(&copy->layout),
-		.budget = MOST_MEMBERS,
-		.targets = targets,
-		.target_count = finder->argument_count,
-	};
+	struct type_target targets[TYPE_SEARCH_TARGETS];
+	struct type_search search = search_for(finder, copy);
 	size_t hits = 0;
 	size_t hit = 0;
 	size_t first = 0;
 
 	memcpy(targets, finder->arguments, sizeof(finder->arguments));
+	search.targets = targets;
+	search.target_count = finder->argument_count;
 	for (int away = 0; away <= DEEPEST_POINTER && !hits; away++) {
 		search.next_away = search.target_count;
 		for (size_t i = first; i < search.next_away; i++) {
-			if (!search_target(&search, i))
+			if (!type_search_target(&search, i))
 				continue;
 			hits++;
 			hit = i;
@@ -413,7 +275,7 @@ static bool place_behind_arguments(struct finder *finder, struct coroutine_copy 
 	}
 	if (hits != 1 || targets[hit].several)
 		return false;
-	search_target(&search, hit);
+	type_search_target(&search, hit);
 	take_places(finder, copy, &search, target_object(finder, targets, hit), start, 1);
 	return true;
 }
@@ -562,7 +424,7 @@ static bool only_target(const struct finder *finder, Dwarf_Die *type, Dwarf_Die 
 {
 	Dwarf_Die member;
 
-	for (int depth = 0; depth < DEEPEST_MEMBER; depth++) {
+	for (int depth = 0; depth < DEEPEST_WRAPPER; depth++) {
 		if (dwarf_tag(type) == DW_TAG_pointer_type)
 			return layout_type_of(finder->scopes, type, target);
 		if (layout_size(type) != sizeof(void *) ||
@@ -582,7 +444,7 @@ static void find_arguments(struct finder *finder, Dwarf_Die *function)
 	if (polled_coroutine(finder, function, &type) || dwarf_child(function, &child))
 		return;
 	do {
-		struct target argument = {.object = finder->copies->object_count};
+		struct type_target argument = {.object = finder->copies->object_count};
 
 		if (dwarf_tag(&child) != DW_TAG_formal_parameter ||
 		    !layout_type_of(finder->scopes, &child, &type) ||
