@@ -1,5 +1,7 @@
 #include "state_stores.h"
 
+#include "byte_names.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,89 +79,11 @@ const char *stores_verdict_text(enum stores_verdict verdict)
 	return texts[verdict];
 }
 
-/* One byte of memory, by all the names it has: as offset in this and that object. */
-struct byte_names {
-	struct {
-		int object;
-		int64_t offset;
-	} names[32];
-	size_t count;
-	bool in_frame; /* of the function: it dies with that */
-	bool doubtful; /* two names in one object, or too many */
-};
-
-static void add_name(struct byte_names *byte, int object, int64_t offset)
-{
-	for (size_t i = 0; i < byte->count; i++) {
-		if (byte->names[i].object != object)
-			continue;
-		byte->doubtful |= byte->names[i].offset != offset;
-		return;
-	}
-	if (byte->count == sizeof(byte->names) / sizeof(byte->names[0])) {
-		byte->doubtful = true;
-		return;
-	}
-	byte->in_frame |= object == FLOW_FRAME || object == FLOW_ALIGNED_FRAME;
-	byte->names[byte->count].object = object;
-	byte->names[byte->count++].offset = offset;
-}
-
-/* Find all names of the state byte of a coroutine. */
-static void name_state(const struct flow_graph *graph, const struct flow_coroutine *coroutine,
-		       struct byte_names *byte)
-{
-	*byte = (struct byte_names){0};
-	add_name(byte, coroutine->object, coroutine->state_offset);
-	for (size_t i = 0; i < byte->count; i++) {
-		int object = byte->names[i].object;
-		int64_t offset = byte->names[i].offset;
-
-		for (size_t j = 0; j < graph->place_count; j++) {
-			const struct flow_place *place = &graph->places[j];
-
-			if (place->object == object)
-				add_name(byte, place->in, offset + place->offset);
-			if (place->in == object)
-				add_name(byte, place->object, offset - place->offset);
-		}
-	}
-}
-
 static bool contains(const struct flow_coroutine *coroutine, uint64_t address)
 {
 	for (size_t i = 0; i < coroutine->range_count; i++)
 		if (address >= coroutine->ranges[i].start && address < coroutine->ranges[i].end)
 			return true;
-	return false;
-}
-
-/* Does the access cover the state? Then *byte tells which of its bytes is the state. */
-static bool covers(const struct flow_access *access, const struct byte_names *state,
-		   unsigned *byte)
-{
-	for (size_t i = 0; access->object != FLOW_NO_OBJECT && i < state->count; i++) {
-		int64_t distance = state->names[i].offset - access->offset;
-
-		if (state->names[i].object != access->object)
-			continue;
-		if (distance < 0 || distance >= (int64_t)access->size)
-			distance = state->names[i].offset - access->other_offset;
-		if (distance < 0 || distance >= (int64_t)access->size)
-			continue;
-		*byte = (unsigned)distance;
-		return true;
-	}
-	return false;
-}
-
-static bool share_a_name(const struct byte_names *a, const struct byte_names *b)
-{
-	for (size_t i = 0; i < a->count; i++)
-		for (size_t j = 0; j < b->count; j++)
-			if (a->names[i].object == b->names[j].object &&
-			    a->names[i].offset == b->names[j].offset)
-				return true;
 	return false;
 }
 
@@ -188,7 +112,7 @@ static void find_mates(struct prover *prover, bool alone)
 		prover->is_mate[i] = !alone && other != prover->coroutine &&
 				     prover->chosen[i] &&
 				     other->type == prover->coroutine->type &&
-				     share_a_name(&prover->states[i], prover->state);
+				     byte_names_meet(&prover->states[i], prover->state);
 		prover->has_mates |= prover->is_mate[i];
 	}
 }
@@ -205,7 +129,7 @@ static const struct flow_coroutine *owner(const struct prover *prover,
 
 		if (prover->chosen[i] && contains(candidate, node->address) &&
 		    (!deepest || candidate->depth > deepest->depth) &&
-		    covers(&node->access, &prover->states[i], &byte))
+		    byte_names_covered(&node->access, &prover->states[i], &byte))
 			deepest = candidate;
 	}
 	return deepest;
@@ -238,7 +162,7 @@ static enum event event_of(const struct prover *prover, const struct flow_node *
 	bool is_panic;
 	bool is_own;
 
-	if (!covers(access, prover->state, &byte))
+	if (!byte_names_covered(access, prover->state, &byte))
 		return EVENT_NONE;
 	of = owner(prover, node);
 	is_panic = access->writes && access->from_immediate &&
@@ -315,7 +239,7 @@ static int find_steps(struct prover *prover)
 			return -1;
 		if (step->event != EVENT_STORE)
 			continue;
-		covers(&node->access, prover->state, &byte);
+		byte_names_covered(&node->access, prover->state, &byte);
 		store = store_of(node, byte);
 		if (add_store(prover->result, node, &store))
 			return -1;
@@ -413,7 +337,8 @@ static bool is_ambiguous(const struct prover *prover, const struct flow_node *no
 
 	for (size_t i = 0; i < prover->count; i++)
 		if (prover->chosen[i] && &prover->coroutines[i] != prover->coroutine &&
-		    !prover->is_mate[i] && covers(&node->access, &prover->states[i], &byte))
+		    !prover->is_mate[i] &&
+		    byte_names_covered(&node->access, &prover->states[i], &byte))
 			return true;
 	return false;
 }
@@ -425,7 +350,7 @@ static int add_stray(struct prover *prover, const struct flow_node *node, unsign
 
 	if (!(phases & (PHASES_POLLING | PHASE_NEW)))
 		return 0;
-	covers(&node->access, prover->state, &byte);
+	byte_names_covered(&node->access, prover->state, &byte);
 	store = store_of(node, byte);
 	store.shared = (phases & ~PHASES_POLLING &&
 			!prover->group_polled[node - prover->graph->nodes]) ||
@@ -652,7 +577,8 @@ static void free_all(struct coroutine_stores *results, size_t count)
 static int choose_and_prove(struct prover *prover, struct coroutine_stores *results)
 {
 	for (size_t i = 0; i < prover->count; i++) {
-		name_state(prover->graph, &prover->coroutines[i], &prover->states[i]);
+		prover->states[i] = byte_names_find(prover->graph, prover->coroutines[i].object,
+						    prover->coroutines[i].state_offset);
 		prover->chosen[i] = true;
 	}
 	if (prove_all(prover, results, true))
