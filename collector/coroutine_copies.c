@@ -26,6 +26,13 @@ struct known_pointer {
 	const struct known_pointer *next;
 };
 
+/* A function or block around a copy, up to the next copy around it. */
+struct scope {
+	Dwarf_Die die;
+	const struct known_pointer *pointers; /* of the functions from here on */
+	const struct scope *around;
+};
+
 struct finder {
 	struct coroutine_copies *copies; /* the result */
 	const struct dwarf_scopes *scopes;
@@ -97,41 +104,71 @@ static bool pointed_type(const struct finder *finder, Dwarf_Die *parameter, Dwar
 		 layout_type_of(finder->scopes, &pointer, type)));
 }
 
-/* While the parameter is in a register, that holds the address of offset in object. */
-static void add_anchors(struct finder *finder, Dwarf_Die *parameter, int object, int64_t offset)
+static void add_anchor(struct finder *finder, const struct flow_anchor *anchor)
 {
 	struct coroutine_copies *copies = finder->copies;
-	Dwarf_Attribute attribute;
+	struct flow_anchor *anchors =
+		grown(finder, copies->anchors, copies->anchor_count, sizeof(*anchors));
+
+	if (!anchors)
+		return;
+	copies->anchors = anchors;
+	anchors[copies->anchor_count++] = *anchor;
+}
+
+/*
+ * The register that holds the word at byte `at` of a variable, or -1; *added is what it
+ * holds more than that.
+ */
+static int word_register(const Dwarf_Op *operations, size_t count, int64_t at, int64_t *added)
+{
+	int64_t byte = 0;
+	int reg = -1;
+
+	*added = 0;
+	for (size_t i = 0; i < count; i++) {
+		const Dwarf_Op *operation = &operations[i];
+
+		if (operation->atom == DW_OP_piece) {
+			if (byte == at)
+				return operation->number == sizeof(void *) ? reg : -1;
+			byte += (int64_t)operation->number;
+			reg = -1;
+		} else if (operation->atom >= DW_OP_reg0 && operation->atom <= DW_OP_reg15) {
+			reg = operation->atom - DW_OP_reg0;
+			*added = 0;
+		} else if (operation->atom >= DW_OP_breg0 && operation->atom <= DW_OP_breg15 &&
+			   i + 1 < count && operations[i + 1].atom == DW_OP_stack_value) {
+			reg = operation->atom - DW_OP_breg0;
+			*added = -(int64_t)operation->number;
+			i++;
+		} else {
+			return -1;
+		}
+	}
+	return byte == 0 && at == 0 ? reg : -1;
+}
+
+/* While byte `at` of the variable is in a register, that holds the address of offset in
+ * object. */
+static void add_anchors(struct finder *finder, Dwarf_Die *variable, int64_t at, int object,
+			int64_t offset)
+{
 	struct flow_anchor anchor = {.object = object};
+	Dwarf_Attribute attribute;
 	ptrdiff_t next = 0;
 	Dwarf_Addr base;
 	Dwarf_Op *operations;
 	size_t count;
 
-	if (!dwarf_attr(parameter, DW_AT_location, &attribute))
+	if (!dwarf_attr(variable, DW_AT_location, &attribute))
 		return;
 	while ((next = dwarf_getlocations(&attribute, next, &base, &anchor.from, &anchor.to,
 					  &operations, &count)) > 0) {
-		struct flow_anchor *anchors;
-
-		anchor.offset = offset;
-		if (count == 1 && operations[0].atom >= DW_OP_reg0 &&
-		    operations[0].atom <= DW_OP_reg15) {
-			anchor.reg = operations[0].atom - DW_OP_reg0;
-		} else if (count == 2 && operations[0].atom >= DW_OP_breg0 &&
-			   operations[0].atom <= DW_OP_breg15 &&
-			   operations[1].atom == DW_OP_stack_value) {
-			anchor.reg = operations[0].atom - DW_OP_breg0;
-			anchor.offset -= (int64_t)operations[0].number;
-		} else {
-			continue;
-		}
-		anchors =
-			grown(finder, copies->anchors, copies->anchor_count, sizeof(*anchors));
-		if (!anchors)
-			return;
-		copies->anchors = anchors;
-		anchors[copies->anchor_count++] = anchor;
+		anchor.reg = word_register(operations, count, at, &anchor.offset);
+		anchor.offset += offset;
+		if (anchor.reg >= 0)
+			add_anchor(finder, &anchor);
 	}
 }
 
@@ -280,8 +317,57 @@ static bool place_behind_arguments(struct finder *finder, struct coroutine_copy 
 	return true;
 }
 
+/*
+ * The words of the variable that lead to what the copy lies in, which has no other name:
+ * of the local that holds a task, say.
+ */
+static void anchor_by_variable(struct finder *finder, struct type_search *search,
+			       struct coroutine_copy *copy, Dwarf_Die *variable)
+{
+	struct type_target targets[TYPE_SEARCH_TARGETS];
+	Dwarf_Die type;
+	size_t count;
+
+	if (!dwarf_hasattr(variable, DW_AT_location) ||
+	    !layout_type_of(finder->scopes, variable, &type))
+		return;
+	targets[0] = (struct type_target){.type = type, .object = FLOW_NO_OBJECT};
+	search->targets = targets;
+	search->target_count = 1;
+	search->target = 0;
+	search->next_away = 1;
+	type_search_run(search, &type);
+	count = search->target_count;
+	for (size_t i = 1; i < count; i++)
+		if (type_search_target(search, i) && search->place_count == 1 &&
+		    !targets[i].several)
+			add_anchors(finder, variable, targets[i].offset, copy->object,
+				    copy->offsets[0] - search->places[0]);
+}
+
+static void anchor_by_scopes(struct finder *finder, struct coroutine_copy *copy,
+			     const struct scope *scope)
+{
+	struct type_search search = search_for(finder, copy);
+
+	for (; scope; scope = scope->around) {
+		Dwarf_Die around = scope->die;
+		Dwarf_Die child;
+
+		if (dwarf_child(&around, &child))
+			continue;
+		do {
+			int tag = dwarf_tag(&child);
+
+			if (tag == DW_TAG_variable || tag == DW_TAG_formal_parameter)
+				anchor_by_variable(finder, &search, copy, &child);
+		} while (dwarf_siblingof(&child, &child) == 0);
+	}
+}
+
 /* Find where the inlined copy lies: in the nearest one around it that has its type inside. */
-static void place_copy(struct finder *finder, struct coroutine_copy *copy)
+static void place_copy(struct finder *finder, struct coroutine_copy *copy,
+		       const struct scope *scope)
 {
 	size_t around = copy->parent;
 
@@ -295,11 +381,13 @@ static void place_copy(struct finder *finder, struct coroutine_copy *copy)
 	}
 	if (!place_behind_arguments(finder, copy))
 		place_alone(finder, copy);
+	if (copy->offset_count == 1)
+		anchor_by_scopes(finder, copy, scope);
 }
 
 /* Returns the index of the new copy, or COROUTINE_COPY_NONE. */
 static size_t add_copy(struct finder *finder, Dwarf_Die *die, Dwarf_Die *layout, size_t parent,
-		       bool is_function)
+		       const struct scope *scope, bool is_function)
 {
 	struct coroutine_copies *copies = finder->copies;
 	Dwarf_Die origin = origin_of(die);
@@ -323,7 +411,7 @@ static size_t add_copy(struct finder *finder, Dwarf_Die *die, Dwarf_Die *layout,
 	if (is_function)
 		place_alone(finder, &copy);
 	else
-		place_copy(finder, &copy);
+		place_copy(finder, &copy, scope);
 	add_ranges(finder, &copy);
 	array[copies->count] = copy;
 	return copies->count++;
@@ -339,22 +427,22 @@ static void anchor_copy(struct finder *finder, size_t index,
 	if (copy->offset_count != 1)
 		return;
 	if (layout_child(&copy->die, DW_TAG_formal_parameter, NULL, &self))
-		add_anchors(finder, &self, copy->object, copy->offsets[0]);
+		add_anchors(finder, &self, 0, copy->object, copy->offsets[0]);
 	for (; pointers; pointers = pointers->next) {
 		Dwarf_Die parameter = pointers->parameter;
 
 		if (pointers->type == copy->type)
-			add_anchors(finder, &parameter, copy->object, copy->offsets[0]);
+			add_anchors(finder, &parameter, 0, copy->object, copy->offsets[0]);
 	}
 }
 
 static void visit_children(struct finder *finder, Dwarf_Die *around, size_t parent,
-			   const struct known_pointer *pointers);
+			   const struct scope *scope);
 
 /* A function that polls a coroutine. Before rustc 1.67 a poll was around its resume function.
  */
 static void visit_poll(struct finder *finder, Dwarf_Die *die, Dwarf_Die *layout, size_t parent,
-		       const struct known_pointer *pointers, bool is_function)
+		       const struct scope *scope, bool is_function)
 {
 	struct coroutine_copy *outer =
 		parent == COROUTINE_COPY_NONE ? NULL : &finder->copies->copies[parent];
@@ -367,38 +455,39 @@ static void visit_poll(struct finder *finder, Dwarf_Die *die, Dwarf_Die *layout,
 		outer->awaits_resume = false;
 		if (outer->offset_count == 1 &&
 		    layout_child(die, DW_TAG_formal_parameter, NULL, &self))
-			add_anchors(finder, &self, outer->object, outer->offsets[0]);
+			add_anchors(finder, &self, 0, outer->object, outer->offsets[0]);
 	} else {
-		copy = add_copy(finder, die, layout, parent, is_function);
+		copy = add_copy(finder, die, layout, parent, scope, is_function);
 		if (copy == COROUTINE_COPY_NONE)
 			copy = parent;
 		else
-			anchor_copy(finder, copy, pointers);
+			anchor_copy(finder, copy, scope ? scope->pointers : NULL);
 	}
 	visit_children(finder, die, copy, NULL);
 }
 
 /* A function, or an inlined copy of one. */
 static void visit(struct finder *finder, Dwarf_Die *die, size_t parent,
-		  const struct known_pointer *pointers, bool is_function)
+		  const struct scope *scope, bool is_function)
 {
-	struct known_pointer pointer = {.next = pointers};
+	struct known_pointer pointer = {.next = scope ? scope->pointers : NULL};
+	struct scope here = {*die, pointer.next, scope};
 	Dwarf_Die type;
 
 	if (polled_coroutine(finder, die, &type)) {
-		visit_poll(finder, die, &type, parent, pointers, is_function);
+		visit_poll(finder, die, &type, parent, scope, is_function);
 		return;
 	}
 	if (layout_child(die, DW_TAG_formal_parameter, NULL, &pointer.parameter) &&
 	    pointed_type(finder, &pointer.parameter, &type) && is_coroutine(&type)) {
 		pointer.type = finder->type_of(finder->context, &type);
-		pointers = &pointer;
+		here.pointers = &pointer;
 	}
-	visit_children(finder, die, parent, pointers);
+	visit_children(finder, die, parent, &here);
 }
 
 static void visit_children(struct finder *finder, Dwarf_Die *around, size_t parent,
-			   const struct known_pointer *pointers)
+			   const struct scope *scope)
 {
 	Dwarf_Die die;
 	Dwarf_Addr start;
@@ -408,14 +497,15 @@ static void visit_children(struct finder *finder, Dwarf_Die *around, size_t pare
 	if (dwarf_child(around, &die))
 		return;
 	do {
+		struct scope block = {die, scope ? scope->pointers : NULL, scope};
 		int tag = dwarf_tag(&die);
 
 		/* Of some nothing but the entry is left, without code. */
 		if (tag == DW_TAG_inlined_subroutine &&
 		    dwarf_ranges(&die, 0, &base, &start, &end) > 0)
-			visit(finder, &die, parent, pointers, false);
+			visit(finder, &die, parent, scope, false);
 		else if (tag == DW_TAG_lexical_block)
-			visit_children(finder, &die, parent, pointers);
+			visit_children(finder, &die, parent, &block);
 	} while (!finder->out_of_memory && dwarf_siblingof(&die, &die) == 0);
 }
 
@@ -453,7 +543,7 @@ static void find_arguments(struct finder *finder, Dwarf_Die *function)
 			continue;
 		finder->arguments[finder->argument_count++] = argument;
 		finder->copies->object_count++;
-		add_anchors(finder, &child, argument.object, 0);
+		add_anchors(finder, &child, 0, argument.object, 0);
 	} while (finder->argument_count < MOST_ARGUMENTS &&
 		 dwarf_siblingof(&child, &child) == 0);
 }

@@ -15,7 +15,9 @@
  *  - its frame: offsets are from the stack pointer at entry;
  *  - the frame below the place where it aligns its stack pointer;
  *  - what a register pointed to at entry: FLOW_ENTRY - its DWARF number;
- *  - what a call returned or a load gave: FLOW_RESULT - the instruction's offset in the code.
+ *  - what a call returned or a load gave: FLOW_RESULT - the instruction's offset in the
+ *    code;
+ *  - what paths that come together bring to one register: below these.
  */
 enum {
 	FLOW_FRAME = -1,

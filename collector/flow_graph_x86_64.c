@@ -90,7 +90,8 @@ static void flow_to(struct interpreter *in, uint32_t node, const struct values *
 			break;
 		}
 	}
-	if (begin_line(in, node) && values_merge(in->starts[node], values))
+	if (begin_line(in, node) && values_merge(in->starts[node], values, in->function,
+						 in->graph->nodes[node].address))
 		enqueue(in, node);
 }
 
