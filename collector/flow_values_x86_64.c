@@ -127,8 +127,9 @@ static void replace_object(struct values *values, int from, const struct value *
 }
 
 /*
- * Paths bring different values to the same register: one that has a name of its own. It
- * is no number, and what the frame is found by must not be one.
+ * Paths bring different values to the same register: one that has a name of its own. None
+ * but that register begins a round of a loop with that name, for none has it at first. The
+ * stack pointer gets no name: it is in the frame in any case.
  */
 static struct value merged_value(const struct flow_function *function, uint64_t address,
 				 int reg)
@@ -141,31 +142,15 @@ static struct value merged_value(const struct flow_function *function, uint64_t 
 						  0);
 }
 
-/* On the path that `other` is of, what an earlier round of a loop merged is not the same. */
-static void forget_merged(const struct values *values, struct values *other,
-			  const struct flow_function *function, uint64_t address)
-{
-	for (int reg = 0; reg < REGISTER_COUNT; reg++) {
-		struct value merged = merged_value(function, address, reg);
-
-		if (same(&values->registers[reg], &merged) &&
-		    !same(&other->registers[reg], &merged))
-			replace_object(other, merged.object, &unknown);
-	}
-}
-
-bool values_merge(struct values *values, const struct values *from,
+bool values_merge(struct values *values, const struct values *other,
 		  const struct flow_function *function, uint64_t address)
 {
-	struct values there = *from;
-	struct values *other = &there;
 	bool changed = false;
 
 	if (!values->seen) {
-		*values = *from;
+		*values = *other;
 		return true;
 	}
-	forget_merged(values, other, function, address);
 	for (int reg = 0; reg < REGISTER_COUNT; reg++) {
 		struct value *here = &values->registers[reg];
 		struct value merged = merged_value(function, address, reg);
@@ -179,7 +164,9 @@ bool values_merge(struct values *values, const struct values *from,
 	}
 	for (unsigned i = values->slot_count; i-- > 0;) {
 		struct slot *slot = &values->slots[i];
-		const struct slot *theirs = find_slot(other, slot->object, slot->offset);
+		/* find_slot does not change what it searches. */
+		const struct slot *theirs =
+			find_slot((struct values *)other, slot->object, slot->offset);
 
 		if (theirs && same(&theirs->value, &slot->value))
 			continue;

@@ -79,6 +79,18 @@ STORE(tail_call, "tail_call_store:\n"
 		 "tail_call_probed:\n"
 		 "	movb $3, 32(%rdi)\n"
 		 "	jmp a_function");
+STORE(may_leave, "may_leave_store:\n"
+		 "may_leave_probed:\n"
+		 "	movb $3, 32(%rdi)\n"
+		 "	test %rsi, %rsi\n"
+		 "	je a_function\n"
+		 "	jmp 1f\n"
+		 "1:	ret");
+STORE(prefixed, "prefixed_store:\n"
+		"prefixed_probed:\n"
+		"	movb $3, 32(%rdi)\n"
+		"	bnd jmp 1f\n"
+		"1:	ret");
 STORE(padding, "padding_store:\n"
 	       "padding_probed:\n"
 	       "	movb $3, 32(%rdi)\n"
@@ -95,9 +107,10 @@ static void the_first_cheap_instruction_that_is_run_as_often(void **state)
 		const uint8_t *probed;
 	} cases[] = {
 #define CASE(name) {#name, name, name##_end, name##_store, name##_probed}
-		CASE(jump),        CASE(branch),  CASE(far_branch), CASE(direct_call),
-		CASE(pushes),      CASE(held),    CASE(lost),       CASE(indirect_call),
-		CASE(moved_stack), CASE(entered), CASE(tail_call),  CASE(padding),
+		CASE(jump),        CASE(branch),   CASE(far_branch), CASE(direct_call),
+		CASE(pushes),      CASE(held),     CASE(lost),       CASE(indirect_call),
+		CASE(moved_stack), CASE(entered),  CASE(tail_call),  CASE(padding),
+		CASE(may_leave),   CASE(prefixed),
 	};
 
 	(void)state;
