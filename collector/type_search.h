@@ -23,9 +23,9 @@ enum {
 /* A type that a pointer leads to. */
 struct type_target {
 	Dwarf_Die type;
-	int object;     /* for the searcher's use; FLOW_NO_OBJECT at first */
 	size_t from;    /* index of the target that holds the pointer */
 	int64_t offset; /* bytes from the start of that to it */
+	int object;     /* for the searcher's use; FLOW_NO_OBJECT at first */
 	bool several;   /* more than one pointer leads to its like, equally far away */
 };
 
