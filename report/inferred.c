@@ -602,7 +602,8 @@ static int end_at_store(struct inferred *inferred, struct poll *outer, struct po
 	/* What is awaited first is pending, or ready, with what awaits it. */
 	for (size_t i = 0; i < ended_count; i++)
 		if (ended[i] != poll && ended[i]->result == POLL_UNKNOWN &&
-		    (poll->result == POLL_PENDING || ended[i]->ordinal == 1))
+		    (poll->result == POLL_PENDING ||
+		     (poll->result == POLL_READY && ended[i]->ordinal == 1)))
 			ended[i]->result = poll->result;
 	for (size_t i = ended_count; i-- > 0;)
 		if (ended[i]->result == POLL_PENDING)
