@@ -177,18 +177,61 @@ static size_t held_by(const struct living_set *set, size_t index, int64_t type_i
 	return LIVING_NONE;
 }
 
+/* The one future of that type in set, if there is just one; else LIVING_NONE. */
+static size_t only_living(const struct living_set *set, int64_t type_id)
+{
+	size_t found = LIVING_NONE;
+
+	for (size_t i = 1; i < set->count; i++) {
+		if (set->futures[i].type_id != type_id)
+			continue;
+		if (found != LIVING_NONE)
+			return LIVING_NONE;
+		found = i;
+	}
+	return found;
+}
+
+/*
+ * Where in outer's memory a future of that type is that outer does not hold itself: the
+ * poll of its holder, and in *holder its index. Outer and 0 if that is not known.
+ */
+static struct poll *find_holder(struct inferred *inferred, struct poll *outer, int64_t type_id,
+				size_t *holder)
+{
+	const struct living_set *set = &outer->living;
+	struct poll *around = outer;
+	size_t index;
+
+	*holder = 0;
+	if (held_by(set, 0, type_id) != LIVING_NONE)
+		return outer;
+	index = only_living(set, type_id);
+	if (index == LIVING_NONE || set->futures[index].parent == LIVING_NONE ||
+	    !set->futures[index].parent)
+		return outer;
+	*holder = set->futures[index].parent;
+	around = living_poll(inferred, outer, set, *holder, false);
+	for (struct poll *poll = around; poll && poll != outer; poll = poll->parent)
+		poll->certain |= !outer->doubtful;
+	return around;
+}
+
 /* The polls inlined around the call in outer that began poll, as types: outermost first. */
 static struct poll *place_by_types(struct inferred *inferred, struct poll *outer,
 				   const struct poll *poll, const int64_t *types, size_t count)
 {
 	struct poll *around = outer;
-	size_t living = outer->living.count ? 0 : LIVING_NONE;
+	size_t living = LIVING_NONE;
 	size_t node = 0;
 
+	if (outer->living.count && count) {
+		around = find_holder(inferred, outer, types[0], &living);
+		node = outer->living.futures[living].node;
+	}
 	for (size_t i = 0; i < count && around; i++) {
 		uint64_t address = 0;
-		/* What does not live where that was read begins. */
-		int64_t state = outer->living.count ? STATE_UNRESUMED : STATE_UNKNOWN;
+		int64_t state = STATE_UNKNOWN;
 
 		if (living != LIVING_NONE)
 			living = held_by(&outer->living, living, types[i]);
@@ -198,10 +241,15 @@ static struct poll *place_by_types(struct inferred *inferred, struct poll *outer
 			address = future->address;
 			state = future->begun ? future->state : STATE_UNRESUMED;
 			node = future->node;
-		} else if (outer->self_known && node != LIVING_NONE) {
+		} else if (around->self_known && node != LIVING_NONE) {
 			node = snapshots_place(inferred->snapshots, outer->type_id, node,
 					       types[i], around->self,
 					       poll->self_known ? poll->self : 0, &address);
+			/* What does not live where that was read begins. */
+			if (node != LIVING_NONE && outer->living.count)
+				state = STATE_UNRESUMED;
+		} else {
+			node = LIVING_NONE;
 		}
 		around = inner_poll(inferred, outer, around, types[i], address, node, state);
 		if (around)
@@ -535,6 +583,9 @@ static void mark_pending(const struct inferred *inferred, const struct poll *out
 
 static void close_inner(struct inferred *inferred, struct poll *poll)
 {
+	/* Where a store would have ended a poll, none has: there was none. */
+	if (!poll->by_store && snapshots_type(inferred->snapshots, poll->type_id).by_stores)
+		poll->certain = false;
 	poll->closed = true;
 	poll->parent = NULL;
 	poll->container = NULL;
@@ -562,12 +613,7 @@ static void end_inner(struct inferred *inferred, struct poll *outer,
 			poll->wait_ns = next->start_ns - outer->end_ns;
 	}
 	for (size_t i = 0; i < outer->inner_count; i++) {
-		struct poll *poll = outer->inner[i];
-
-		/* Where a store would have ended a poll, none has: there was none. */
-		if (snapshots_type(inferred->snapshots, poll->type_id).by_stores)
-			poll->certain = false;
-		close_inner(inferred, poll);
+		close_inner(inferred, outer->inner[i]);
 	}
 	outer->inner_count = 0;
 	if (outer->runs_task && !outer->store_seen &&
