@@ -1,25 +1,9 @@
-#include "inferred.h"
+#include "inferred_polls.h"
 
 #include "inlining.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-	MOST_INLINED = 32,
-	STATE_UNKNOWN = -1,
-	STATE_UNRESUMED = 0,
-	STATE_RETURNED = 1,
-	STATE_PANICKED = 2
-};
-
-struct inferred {
-	struct snapshots *snapshots; /* owned */
-	struct inlining *inlining;   /* owned */
-	inferred_begin *begin;
-	inferred_end *end;
-	void *context;
-};
 
 struct inferred *inferred_load(sqlite3 *db, inferred_begin *begin, inferred_end *end,
 			       void *context)
@@ -82,8 +66,7 @@ static struct poll *container_of(struct poll *around, const struct poll *poll)
 	return NULL;
 }
 
-/* Put poll into the poll around it. */
-static void put_into(struct poll *poll, struct poll *around)
+void inferred_put(struct poll *poll, struct poll *around)
 {
 	struct poll *container = container_of(around, poll);
 
@@ -114,13 +97,8 @@ static struct poll *find_inner(const struct poll *outer, const struct poll *arou
 	return found;
 }
 
-/*
- * The poll in `around` of a future of that type at address (0: unknown), inferred in
- * outer; node is its node, state the state it was in before. NULL: out of memory.
- */
-static struct poll *inner_poll(struct inferred *inferred, struct poll *outer,
-			       struct poll *around, int64_t type_id, uint64_t address,
-			       size_t node, int64_t state)
+struct poll *inferred_poll(struct inferred *inferred, struct poll *outer, struct poll *around,
+			   int64_t type_id, uint64_t address, size_t node, int64_t state)
 {
 	struct snapshot_type type = snapshots_type(inferred->snapshots, type_id);
 	struct poll *poll = find_inner(outer, around, type_id, address);
@@ -149,144 +127,26 @@ static struct poll *inner_poll(struct inferred *inferred, struct poll *outer,
 		.wait_ns = -1,
 		.node = node,
 	};
-	put_into(poll, around);
+	inferred_put(poll, around);
 	outer->inner[outer->inner_count++] = poll;
 	return inferred->begin(inferred->context, poll) ? NULL : poll;
 }
 
-static struct poll *living_poll(struct inferred *inferred, struct poll *outer,
-				const struct living_set *set, size_t index, bool is_new)
+struct poll *inferred_living(struct inferred *inferred, struct poll *outer,
+			     const struct living_set *set, size_t index, bool is_new)
 {
 	const struct living *future = &set->futures[index];
 	struct poll *around = outer;
 
 	if (future->parent != LIVING_NONE && future->parent != 0)
-		around = living_poll(inferred, outer, set, future->parent, is_new);
-	return around ? inner_poll(inferred, outer, around, future->type_id, future->address,
-				   future->node,
-				   is_new || !future->begun ? STATE_UNRESUMED : future->state)
+		around = inferred_living(inferred, outer, set, future->parent, is_new);
+	return around ? inferred_poll(inferred, outer, around, future->type_id, future->address,
+				      future->node,
+				      is_new || !future->begun ? STATE_UNRESUMED
+							       : future->state)
 		      : NULL;
 }
-
-/* The future of that type that the one at index holds, or LIVING_NONE. */
-static size_t held_by(const struct living_set *set, size_t index, int64_t type_id)
-{
-	for (size_t i = 1; i < set->count; i++)
-		if (set->futures[i].parent == index && set->futures[i].type_id == type_id)
-			return i;
-	return LIVING_NONE;
-}
-
-/* The one future of that type in set, if there is just one; else LIVING_NONE. */
-static size_t only_living(const struct living_set *set, int64_t type_id)
-{
-	size_t found = LIVING_NONE;
-
-	for (size_t i = 1; i < set->count; i++) {
-		if (set->futures[i].type_id != type_id)
-			continue;
-		if (found != LIVING_NONE)
-			return LIVING_NONE;
-		found = i;
-	}
-	return found;
-}
-
-/*
- * Where in outer's memory a future of that type is that outer does not hold itself: the
- * poll of its holder, and in *holder its index. Outer and 0 if that is not known.
- */
-static struct poll *find_holder(struct inferred *inferred, struct poll *outer, int64_t type_id,
-				size_t *holder)
-{
-	const struct living_set *set = &outer->living;
-	struct poll *around = outer;
-	size_t index;
-
-	*holder = 0;
-	if (held_by(set, 0, type_id) != LIVING_NONE)
-		return outer;
-	index = only_living(set, type_id);
-	if (index == LIVING_NONE || set->futures[index].parent == LIVING_NONE ||
-	    !set->futures[index].parent)
-		return outer;
-	*holder = set->futures[index].parent;
-	around = living_poll(inferred, outer, set, *holder, false);
-	for (struct poll *poll = around; poll && poll != outer; poll = poll->parent)
-		poll->certain |= !outer->doubtful;
-	return around;
-}
-
-/* The polls inlined around the call in outer that began poll, as types: outermost first. */
-static struct poll *place_by_types(struct inferred *inferred, struct poll *outer,
-				   const struct poll *poll, const int64_t *types, size_t count)
-{
-	struct poll *around = outer;
-	size_t living = LIVING_NONE;
-	size_t node = 0;
-
-	if (outer->living.count && count) {
-		around = find_holder(inferred, outer, types[0], &living);
-		node = outer->living.futures[living].node;
-	}
-	for (size_t i = 0; i < count && around; i++) {
-		uint64_t address = 0;
-		int64_t state = STATE_UNKNOWN;
-
-		if (living != LIVING_NONE)
-			living = held_by(&outer->living, living, types[i]);
-		if (living != LIVING_NONE) {
-			const struct living *future = &outer->living.futures[living];
-
-			address = future->address;
-			state = future->begun ? future->state : STATE_UNRESUMED;
-			node = future->node;
-		} else if (around->self_known && node != LIVING_NONE) {
-			node = snapshots_place(inferred->snapshots, outer->type_id, node,
-					       types[i], around->self,
-					       poll->self_known ? poll->self : 0, &address);
-			/* What does not live where that was read begins. */
-			if (node != LIVING_NONE && outer->living.count)
-				state = STATE_UNRESUMED;
-		} else {
-			node = LIVING_NONE;
-		}
-		around = inner_poll(inferred, outer, around, types[i], address, node, state);
-		if (around)
-			around->certain |= !outer->doubtful;
-	}
-	return around;
-}
-
-/* The innermost future living in outer's memory in which poll's future lies. */
-static struct poll *place_by_memory(struct inferred *inferred, struct poll *outer,
-				    const struct poll *poll)
-{
-	const struct living_set *set = &outer->living;
-	struct poll *around;
-	size_t found = 0;
-
-	for (size_t i = 1; i < set->count; i++) {
-		const struct living *future = &set->futures[i];
-		struct snapshot_type type =
-			snapshots_type(inferred->snapshots, future->type_id);
-
-		/* One that has not begun has now. */
-		if (poll->self_known && poll->self - future->address < type.size &&
-		    future->parent == found && !type.complete &&
-		    (future->type_id != poll->type_id || future->address != poll->self))
-			found = i;
-	}
-	if (!found)
-		return outer;
-	around = living_poll(inferred, outer, set, found, false);
-	for (struct poll *certain = around; certain && certain != outer;
-	     certain = certain->parent)
-		certain->certain = true;
-	return around;
-}
-
-static bool has_trapped(const struct poll *outer, int64_t type_id, uint64_t address)
+bool inferred_has_trapped(const struct poll *outer, int64_t type_id, uint64_t address)
 {
 	for (size_t i = 0; i < outer->trapped_count; i++)
 		if (outer->trapped[i].type_id == type_id &&
@@ -294,138 +154,6 @@ static bool has_trapped(const struct poll *outer, int64_t type_id, uint64_t addr
 			return true;
 	return false;
 }
-
-static int note_trapped(struct poll *outer, const struct poll *poll)
-{
-	struct trapped *grown;
-
-	/* It may go on for as long as the program does. */
-	if (outer->hosts && has_trapped(outer, poll->type_id, poll->self))
-		return 0;
-	grown = realloc(outer->trapped, (outer->trapped_count + 1) * sizeof(*grown));
-
-	if (!grown)
-		return -1;
-	outer->trapped = grown;
-	grown[outer->trapped_count++] = (struct trapped){poll->type_id, poll->self};
-	return 0;
-}
-
-uint64_t inferred_host(const struct inferred *inferred, int64_t image_id,
-		       uint64_t return_address)
-{
-	return inlining_function(inferred->inlining, image_id, return_address);
-}
-
-/* Are all the polls from poll out to host of coroutines? */
-static bool are_coroutines(const struct inferred *inferred, const struct poll *poll,
-			   const struct poll *host)
-{
-	for (; poll != host; poll = poll->parent)
-		if (!snapshots_type(inferred->snapshots, poll->type_id).is_coroutine)
-			return false;
-	return true;
-}
-
-enum inferred_over inferred_over(const struct inferred *inferred, const struct poll *host,
-				 const struct poll *poll)
-{
-	bool pending = false;
-
-	for (size_t i = 0; i < host->inner_count; i++) {
-		const struct poll *inner = host->inner[i];
-
-		/* Combinators poll the next, or the same again. */
-		if (inner->child_pending && !host->hidden &&
-		    are_coroutines(inferred, inner, host))
-			return INFERRED_IS_OVER;
-		pending |= inner->child_pending;
-	}
-	return pending && has_trapped(host, poll->type_id, poll->self) ? INFERRED_MAY_BE_OVER
-								       : INFERRED_GOES_ON;
-}
-
-/*
- * How many of the polls inlined around something in outer, types outermost first, are
- * outer itself: a function that runs a task has the poll of its future inlined.
- */
-static size_t stands_for(const struct poll *outer, const int64_t *types, size_t count)
-{
-	return outer->runs_task && count && types[0] == outer->type_id;
-}
-
-/*
- * Between poll and outer there may be a function that is no poll, with polls inlined: a
- * closure, mostly. Put those in.
- */
-static struct poll *place_by_host(struct inferred *inferred, struct poll *outer,
-				  const struct poll *poll)
-{
-	int64_t types[2 * MOST_INLINED];
-	uint64_t host = inferred_host(inferred, poll->image_id, poll->return_address);
-	int64_t *found = types + MOST_INLINED;
-	size_t around = 0;
-	size_t count;
-
-	if (!host)
-		return outer;
-	count = inlining_find(inferred->inlining, poll->image_id, host, poll->return_address,
-			      found, MOST_INLINED, &outer->hidden);
-	if (stands_for(outer, found, count))
-		found++, count--;
-	/* What is inlined into outer around its call of that function no address tells. */
-	else if (count && outer->type_id)
-		around = outer->self_known && poll->self_known
-				 ? snapshots_path(inferred->snapshots, outer->type_id, found[0],
-						  poll->self - outer->self, types, MOST_INLINED)
-				 : LIVING_NONE;
-	if (around == LIVING_NONE)
-		return outer;
-	memmove(types + around, found, count * sizeof(*found));
-	return place_by_types(inferred, outer, poll, types, around + count);
-}
-
-/* Is poll called from the very function of outer? */
-static bool calls_itself(const struct poll *outer, const struct poll *poll)
-{
-	/* The call ends where it returns to. */
-	return poll->return_address - 1 - outer->function_address < outer->function_size;
-}
-
-int inferred_place(struct inferred *inferred, struct poll *poll)
-{
-	struct poll *outer = poll->parent;
-	int64_t types[MOST_INLINED];
-	size_t first;
-	size_t count;
-	struct poll *place;
-
-	if (!outer)
-		return 0;
-	/* It may lie in the memory of any of those around it. */
-	for (struct poll *around = outer; around; around = around->parent)
-		if (!around->is_inferred && note_trapped(around, poll))
-			return -1;
-	count = inlining_find(inferred->inlining, outer->image_id, outer->function_address,
-			      poll->return_address, types, MOST_INLINED, &outer->hidden);
-	first = stands_for(outer, types, count);
-	if (count > first)
-		place = place_by_types(inferred, outer, poll, types + first, count - first);
-	else if (calls_itself(outer, poll))
-		place = outer;
-	else
-		place = place_by_memory(inferred, outer, poll);
-	if (place == outer && !calls_itself(outer, poll))
-		place = place_by_host(inferred, outer, poll);
-	if (!place)
-		return -1;
-	if (place != outer) {
-		outer->children--;
-		put_into(poll, place);
-	}
-	return 0;
-}
-
 /*
  * The future in set that has this place in the plan of the one around, and its type and
  * address. What lives in different variants of an enum or coroutine may have the latter
@@ -476,8 +204,8 @@ static bool is_told(const struct inferred *inferred, const struct poll *outer,
 			snapshots_type(inferred->snapshots, set->futures[index].type_id);
 
 		if (type.complete || type.by_stores ||
-		    has_trapped(outer, set->futures[index].type_id,
-				set->futures[index].address))
+		    inferred_has_trapped(outer, set->futures[index].type_id,
+					 set->futures[index].address))
 			return true;
 	}
 	return false;
@@ -503,7 +231,7 @@ static int infer_before(struct inferred *inferred, struct poll *outer,
 		if (!future->begun || (!certain && !is_gone) ||
 		    is_told(inferred, outer, &outer->living, i))
 			continue;
-		poll = living_poll(inferred, outer, &outer->living, i, false);
+		poll = inferred_living(inferred, outer, &outer->living, i, false);
 		if (!poll)
 			return -1;
 		poll->certain |= certain;
@@ -527,8 +255,8 @@ static int infer_after(struct inferred *inferred, struct poll *outer,
 
 		if (!future->begun || is_told(inferred, outer, after, i))
 			continue;
-		poll = living_poll(inferred, outer, is_new ? after : &outer->living,
-				   is_new ? i : before, is_new);
+		poll = inferred_living(inferred, outer, is_new ? after : &outer->living,
+				       is_new ? i : before, is_new);
 		if (!poll)
 			return -1;
 		if (is_new && (future->certain || future->state >= 0))
@@ -581,7 +309,7 @@ static void mark_pending(const struct inferred *inferred, const struct poll *out
 	}
 }
 
-static void close_inner(struct inferred *inferred, struct poll *poll)
+void inferred_close(struct inferred *inferred, struct poll *poll)
 {
 	/* Where a store would have ended a poll, none has: there was none. */
 	if (!poll->by_store && snapshots_type(inferred->snapshots, poll->type_id).by_stores)
@@ -613,121 +341,13 @@ static void end_inner(struct inferred *inferred, struct poll *outer,
 			poll->wait_ns = next->start_ns - outer->end_ns;
 	}
 	for (size_t i = 0; i < outer->inner_count; i++) {
-		close_inner(inferred, outer->inner[i]);
+		inferred_close(inferred, outer->inner[i]);
 	}
 	outer->inner_count = 0;
 	if (outer->runs_task && !outer->store_seen &&
 	    snapshots_type(inferred->snapshots, outer->type_id).by_stores)
 		outer->uncounted = true;
 }
-
-static bool is_inside(const struct poll *poll, const struct poll *around)
-{
-	for (; poll; poll = poll->is_inferred ? poll->parent : NULL)
-		if (poll == around)
-			return true;
-	return false;
-}
-
-/* Poll, inferred in outer, has ended, and with it what was inferred in it. */
-static int end_at_store(struct inferred *inferred, struct poll *outer, struct poll *poll)
-{
-	struct poll **ended = malloc(outer->inner_count * sizeof(struct poll *));
-	size_t ended_count = 0;
-	size_t kept = 0;
-
-	if (!ended)
-		return -1;
-	for (size_t i = 0; i < outer->inner_count; i++) {
-		if (is_inside(outer->inner[i], poll))
-			ended[ended_count++] = outer->inner[i];
-		else
-			outer->inner[kept++] = outer->inner[i];
-	}
-	outer->inner_count = kept;
-	/* What is awaited first is pending, or ready, with what awaits it. */
-	for (size_t i = 0; i < ended_count; i++)
-		if (ended[i] != poll && ended[i]->result == POLL_UNKNOWN &&
-		    (poll->result == POLL_PENDING ||
-		     (poll->result == POLL_READY && ended[i]->ordinal == 1)))
-			ended[i]->result = poll->result;
-	for (size_t i = ended_count; i-- > 0;)
-		if (ended[i]->result == POLL_PENDING)
-			ended[i]->parent->child_pending = true;
-	for (size_t i = 0; i < ended_count; i++)
-		close_inner(inferred, ended[i]);
-	free(ended);
-	return 0;
-}
-
-/* Poll, inferred in outer, polled what it awaits in that state, with that result. */
-static int add_awaitee(struct inferred *inferred, struct poll *outer, struct poll *poll,
-		       const struct stores *stores, int64_t state, enum poll_result result)
-{
-	int64_t type_id = stores_awaitee(stores, poll->type_id, state);
-	struct poll *awaitee;
-
-	if (!type_id)
-		return 0;
-	awaitee = inner_poll(inferred, outer, poll, type_id, 0, LIVING_NONE, STATE_UNKNOWN);
-	if (!awaitee)
-		return -1;
-	awaitee->certain = true;
-	awaitee->result = result;
-	return 0;
-}
-
-/*
- * A store of state ended poll. A coroutine first polls what it was suspended at, and is
- * suspended where what it awaits is pending; what else it polled nobody knows.
- */
-static int add_awaitees(struct inferred *inferred, struct poll *outer, struct poll *poll,
-			const struct stores *stores, int64_t state)
-{
-	int64_t before = poll->state_known ? poll->state_before : STATE_UNKNOWN;
-	enum poll_result result = state == before           ? POLL_PENDING
-				  : state == STATE_PANICKED ? POLL_UNKNOWN
-							    : POLL_READY;
-
-	return add_awaitee(inferred, outer, poll, stores, before, result) ||
-			       (state != before &&
-				add_awaitee(inferred, outer, poll, stores, state, POLL_PENDING))
-		       ? -1
-		       : 0;
-}
-
-int inferred_store(struct inferred *inferred, struct poll *outer, const struct stores *stores,
-		   const struct store_end *end, int64_t state, int64_t now)
-{
-	static const struct poll unknown; /* where the future lies nobody knows */
-	int64_t types[MOST_INLINED];
-	size_t first;
-	size_t count = 0;
-	struct poll *poll;
-
-	for (size_t i = 0; i < end->around_count && count < MOST_INLINED - 1; i++)
-		types[count++] = end->around[i];
-	types[count++] = end->type_id;
-	first = stands_for(outer, types, count);
-	poll = place_by_types(inferred, outer, &unknown, types + first, count - first);
-	if (!poll)
-		return -1;
-	poll->store_seen = true;
-	poll->result = state == STATE_RETURNED   ? POLL_READY
-		       : state == STATE_PANICKED ? POLL_PANICKED
-						 : POLL_PENDING;
-	/* The function itself ends it, and its time. */
-	if (poll == outer)
-		return 0;
-	poll->certain = true;
-	poll->by_store = true;
-	poll->stored = poll->result == POLL_PENDING ? state : 0;
-	poll->end_ns = now;
-	if (add_awaitees(inferred, outer, poll, stores, state))
-		return -1;
-	return end_at_store(inferred, outer, poll);
-}
-
 bool inferred_sees_all(const struct inferred *inferred, int64_t type_id)
 {
 	return snapshots_type(inferred->snapshots, type_id).complete;
