@@ -155,14 +155,14 @@ for phase in untraced attaching recorded detaching; do
 done
 
 echo "8. An entry trap that reads the states of the futures inside, against one that does not"
-for depth in 4 16; do
-    awk -v depth=$depth -f "$bench/deep.awk" >deep.rs
+for shape in "4 0" "16 0" "16 1"; do
+    awk -v depth="${shape% *}" -v wide="${shape#* }" -f "$bench/deep.awk" >deep.rs
     /usr/bin/rustc --edition 2021 -O -g -o deep deep.rs
     rm -f a b
     for _ in 1 2 3 4 5; do
         "$asyncrec" -l tasks --exits none -o t.db ./deep 200000 >/dev/null 2>&1
         span >>a
-        "$asyncrec" -l tasks --exits none -x deep::level -x deep::Yield -o t.db ./deep 200000 \
+        "$asyncrec" -l tasks --exits none -x deep::level -x deep::Yield -x deep::Four -o t.db ./deep 200000 \
             >/dev/null 2>&1
         span >>b
     done
