@@ -56,7 +56,64 @@ static const struct executor executors[] = {
 		.role = EXECUTOR_BLOCKS_ON,
 		.future = "F",
 	},
+	/* tokio 1: methods that take (&self, task: Notified) */
+	{
+		.mangled = "12multi_thread",
+		.begin = "",
+		.end = "::schedule_task",
+		.role = EXECUTOR_QUEUES,
+		.argument = 1,
+	},
+	{
+		.mangled = "14current_thread",
+		.begin = "",
+		.end = "::schedule",
+		.role = EXECUTOR_QUEUES,
+		.argument = 1,
+	},
+	{
+		.mangled = "5local6Shared",
+		.begin = "",
+		.end = "::schedule",
+		.role = EXECUTOR_QUEUES,
+		.argument = 1,
+	},
+	{
+		.mangled = "8blocking4pool7Spawner",
+		.begin = "",
+		.end = "::spawn_task",
+		.role = EXECUTOR_QUEUES,
+		.argument = 1,
+	},
+	{
+		/* async-task 4: fn schedule(self); wakers do without it */
+		.mangled = "async_task8runnable8Runnable",
+		.begin = "",
+		.end = "::schedule",
+		.role = EXECUTOR_STARTS,
+	},
 };
+
+/* Crates whose functions spawn for others, whole or up to a `*`. */
+static const char *const own_crates[] = {
+	/* of the compiler */
+	"alloc", "core", "proc_macro", "std", "test",
+	/* of executors, and of what stands between them and their users */
+	"async_executor", "async_global_executor", "async_io", "async_std", "async_task",
+	"blocking", "futures_*", "smol", "tokio", "tokio_util",
+};
+
+bool executors_own_crate(const char *crate)
+{
+	for (size_t i = 0; i < sizeof(own_crates) / sizeof(own_crates[0]); i++) {
+		size_t length = strcspn(own_crates[i], "*");
+
+		if (strncmp(crate, own_crates[i], length) == 0 &&
+		    (own_crates[i][length] == '*' || crate[length] == '\0'))
+			return true;
+	}
+	return false;
+}
 
 enum { EXECUTOR_COUNT = sizeof(executors) / sizeof(executors[0]) };
 

@@ -140,7 +140,7 @@ int probe_fetch_user(struct probe *probe)
 int probe_fetch_life(struct probe *probe, const struct poll_sites *image,
 		     const struct life_site *life)
 {
-	const char *self = insn_register_name(insn_argument_register(0));
+	const char *self = insn_register_name(insn_argument_register(life->argument));
 	const struct future_type *type =
 		life->type == POLL_SITE_NO_TYPE ? NULL : &image->types[life->type];
 	char state[64] = "\\0";

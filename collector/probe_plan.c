@@ -362,10 +362,10 @@ static bool wants_life(const struct probe_plan *plan, size_t image,
 static int plan_lives(struct probe_plan *plan, size_t image)
 {
 	const struct poll_sites *sites = &plan->images[image];
-	const int keep[] = {insn_argument_register(0)};
 
 	for (size_t i = 0; i < sites->life_count; i++) {
 		const struct life_site *life = &sites->lives[i];
+		const int keep[] = {insn_argument_register(life->argument)};
 		int start = insn_entry_probe(sites->image->data + life->offset,
 					     life->end - life->address, keep, 1);
 		struct probe *probe;
