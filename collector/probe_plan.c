@@ -361,6 +361,9 @@ static bool wants_life(const struct probe_plan *plan, size_t image,
 
 static int plan_lives(struct probe_plan *plan, size_t image)
 {
+	/* From the user's code to where a task is queued; unoptimised, each function on
+	 * the way has copies of the future. */
+	enum { SPAWN_STACK_BYTES = 16384 };
 	const struct poll_sites *sites = &plan->images[image];
 
 	for (size_t i = 0; i < sites->life_count; i++) {
@@ -378,6 +381,8 @@ static int plan_lives(struct probe_plan *plan, size_t image)
 		if (!probe)
 			return -1;
 		probe->life = i;
+		if (life->kind == LIFE_SPAWN)
+			plan->events[probe->event].stack_bytes = SPAWN_STACK_BYTES;
 		if (probe_fetch_life(probe, sites, life))
 			return -1;
 	}

@@ -27,7 +27,6 @@ struct written {
 };
 
 struct source_frames {
-	const struct image *image; /* borrowed */
 	struct stretch *stretches; /* owned; sorted by start */
 	size_t count;
 	size_t room;
@@ -110,6 +109,8 @@ static int compare_starts(const void *left, const void *right)
 struct source_frames *source_frames_read(const struct image *image)
 {
 	struct source_frames *frames = calloc(1, sizeof(*frames));
+	Dwarf_Addr bias;
+	Dwarf *dwarf = dwfl_module_getdwarf(image->module, &bias);
 	Dwarf_CU *unit = NULL;
 	uint8_t type;
 	Dwarf_Die die;
@@ -117,9 +118,8 @@ struct source_frames *source_frames_read(const struct image *image)
 
 	if (!frames)
 		return NULL;
-	frames->image = image;
-	while (image->dwarf && !frames->out_of_memory &&
-	       dwarf_get_units(image->dwarf, unit, &unit, NULL, &type, &die, &split) == 0)
+	while (dwarf && !frames->out_of_memory &&
+	       dwarf_get_units(dwarf, unit, &unit, NULL, &type, &die, &split) == 0)
 		visit(frames, split.addr ? &split : &die, NULL);
 	if (frames->out_of_memory) {
 		source_frames_free(frames);

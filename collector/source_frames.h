@@ -22,9 +22,9 @@ struct source_frame {
 };
 
 /*
- * Read where the functions of image are, which must outlive the result and be open with
- * its debug information. Returns them, to be released with source_frames_free, or NULL
- * when memory ran out. Without debug information no address is in any function.
+ * Read where the functions of image are, which must outlive the result, from its debug
+ * information. Returns them, to be released with source_frames_free, or NULL when memory
+ * ran out. Without debug information no address is in any function.
  */
 struct source_frames *source_frames_read(const struct image *image);
 void source_frames_free(struct source_frames *frames);
