@@ -92,30 +92,62 @@ static const struct executor executors[] = {
 		.end = "::schedule",
 		.role = EXECUTOR_STARTS,
 	},
+	/* futures 0.3: methods that take (&self, future: FutureObj) */
+	{
+		.mangled = "ThreadPool12spawn_obj_ok",
+		.begin = "",
+		.end = "::spawn_obj_ok",
+		.role = EXECUTOR_STARTS,
+		.argument = 1,
+		.boxed = true,
+	},
+	{
+		.mangled = "futures_executor",
+		.begin = "<futures_executor::local_pool::LocalSpawner as futures_task::spawn::",
+		.end = "_obj",
+		.role = EXECUTOR_STARTS,
+		.argument = 1,
+		.boxed = true,
+	},
 };
 
-/* Crates whose functions spawn for others, whole or up to a `*`. */
+enum { EXECUTOR_COUNT = sizeof(executors) / sizeof(executors[0]) };
+
+/* Crates whose functions spawn for others. */
 static const char *const own_crates[] = {
 	/* of the compiler */
-	"alloc", "core", "proc_macro", "std", "test",
+	"alloc",
+	"core",
+	"proc_macro",
+	"std",
+	"test",
 	/* of executors, and of what stands between them and their users */
-	"async_executor", "async_global_executor", "async_io", "async_std", "async_task",
-	"blocking", "futures_*", "smol", "tokio", "tokio_util",
+	"async_executor",
+	"async_global_executor",
+	"async_io",
+	"async_std",
+	"async_task",
+	"blocking",
+	"futures_channel",
+	"futures_core",
+	"futures_executor",
+	"futures_io",
+	"futures_lite",
+	"futures_task",
+	"futures_util",
+	"smol",
+	"tokio",
+	"tokio_stream",
+	"tokio_util",
 };
 
 bool executors_own_crate(const char *crate)
 {
-	for (size_t i = 0; i < sizeof(own_crates) / sizeof(own_crates[0]); i++) {
-		size_t length = strcspn(own_crates[i], "*");
-
-		if (strncmp(crate, own_crates[i], length) == 0 &&
-		    (own_crates[i][length] == '*' || crate[length] == '\0'))
+	for (size_t i = 0; i < sizeof(own_crates) / sizeof(own_crates[0]); i++)
+		if (strcmp(crate, own_crates[i]) == 0)
 			return true;
-	}
 	return false;
 }
-
-enum { EXECUTOR_COUNT = sizeof(executors) / sizeof(executors[0]) };
 
 static bool is_named(const struct executor *executor, const char *name)
 {

@@ -35,6 +35,7 @@ struct executor {
 	const char *output;   /* which a value of this one replaces */
 	uint8_t idle; /* bits of the lowest byte of `state`: with one set it does not poll */
 	unsigned argument; /* queues, starts: which one is the address of the task; 0: the first */
+	bool boxed;        /* likewise: it points to those of a `dyn Future` and its vtable instead */
 	enum executor_role role;
 };
 

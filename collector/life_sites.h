@@ -5,6 +5,7 @@
 #ifndef LIFE_SITES_H
 #define LIFE_SITES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,7 @@ struct life_site {
 	uint64_t offset;      /* of address in the file, bytes */
 	char *symbol;         /* linkage name of the function it is in; NULL: none; owned */
 	unsigned argument;    /* the one that is the address; 0: the first */
+	bool boxed;           /* spawn: it points to those of a `dyn Future` and its vtable */
 	uint64_t self_offset; /* drop: bytes from what the argument points to to the future */
 };
 

@@ -137,6 +137,22 @@ int probe_fetch_user(struct probe *probe)
 		       : 0;
 }
 
+/* A spawn: the address of the task, or that and the size of the future that is to be one. */
+static int fetch_spawn(struct probe *probe, const struct life_site *life)
+{
+	/* A vtable has the function that drops first, then the size. */
+	const char *const format =
+		life->boxed ? "id=\\%" PRIu32 ":u32 sp=%%%s:x64 self=+0(%%%s):x64 "
+			      "state=+8(+8(%%%s)):u64"
+			    : "id=\\%" PRIu32 ":u32 sp=%%%s:x64 self=%%%s:x64 state=\\0:u64";
+	const char *argument = insn_register_name(insn_argument_register(life->argument));
+
+	return asprintf(&probe->fetch, format, probe->id, insn_stack_pointer, argument,
+			argument) < 0
+		       ? -1
+		       : 0;
+}
+
 int probe_fetch_life(struct probe *probe, const struct poll_sites *image,
 		     const struct life_site *life)
 {
@@ -145,6 +161,8 @@ int probe_fetch_life(struct probe *probe, const struct poll_sites *image,
 		life->type == POLL_SITE_NO_TYPE ? NULL : &image->types[life->type];
 	char state[64] = "\\0";
 
+	if (life->kind == LIFE_SPAWN)
+		return fetch_spawn(probe, life);
 	if (type && type->state_offset >= 0)
 		snprintf(state, sizeof(state), "+%" PRIu64 "(%%%s)",
 			 life->self_offset + (uint64_t)type->state_offset, self);

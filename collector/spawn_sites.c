@@ -85,6 +85,7 @@ static void add_site(struct finder *finder, const struct executor *executor, uin
 		.address = address,
 		.end = address + size,
 		.argument = executor->argument,
+		.boxed = executor->boxed,
 	};
 
 	if (!image_file_offset(finder->image, address, &life.offset) ||

@@ -297,7 +297,8 @@ static void bind_trap(sqlite3_stmt *insert, const struct perf_stamp *stamp,
 	}
 	sqlite3_bind_int64(insert, 8, (sqlite3_int64)trap->self);
 	sqlite3_bind_int64(insert, 9, (sqlite3_int64)trap->state);
-	sqlite3_bind_int64(insert, 10, (sqlite3_int64)trap->return_address);
+	if (trap->return_address)
+		sqlite3_bind_int64(insert, 10, (sqlite3_int64)trap->return_address);
 	if (probe->kind == PROBE_LIFE)
 		return;
 	sqlite3_bind_int64(insert, 11, (sqlite3_int64)trap->waker_data);

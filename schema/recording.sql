@@ -132,10 +132,11 @@ CREATE TABLE event (
                             -- ends of one call, with the return address on top
     self INTEGER,           -- entry: address of the polled future, or of the task it is in;
                             -- wake, drop: first argument of the function; spawn: address
-                            -- of the task
-    state INTEGER,          -- entry: the coroutine's state before this poll; drop: then
+                            -- of the task, or of the future that is to be one
+    state INTEGER,          -- entry: the coroutine's state before this poll; drop: then;
+                            -- spawn: size of the future at self, 0: that is the task
     task_state INTEGER,     -- entry, runs_task: lowest byte of the executor's state of the task
-    return_address INTEGER, -- entry, wake, drop, spawn: where the call came from
+    return_address INTEGER, -- entry, wake, drop: where the call came from
     waker_data INTEGER,     -- entry: the two words of the RawWaker in the Context
     waker_vtable INTEGER,
     snapshot BLOB,          -- entry: words of the future's memory, eight bytes each in the

@@ -43,6 +43,10 @@ ORDER BY polls DESC, name
 
 -- name: view_relations
 -- What several views read, there while the recording is open.
+-- The stretch of time that is looked at: all, if the options give none (stretch.sql).
+CREATE TEMP TABLE IF NOT EXISTS stretch AS
+SELECT 0 AS from_ns, 9223372036854775807 AS to_ns;
+
 -- Where a chain's last future is awaited: all the lines, and the file in which most of
 -- its polls were.
 CREATE TEMP VIEW chain_place AS
@@ -152,10 +156,9 @@ ORDER BY f.polls DESC, f.name
 -- Where and when each task was spawned and what became of its time, the longest first. A
 -- task that was spawned is scheduled until its first poll.
 WITH ended AS (
-    SELECT value AS ns FROM meta WHERE key = 'end_ns'
-    UNION ALL
-    SELECT max(time_ns) FROM event
-    LIMIT 1
+    SELECT min(to_ns, coalesce((SELECT value FROM meta WHERE key = 'end_ns'),
+        (SELECT max(time_ns) FROM event))) AS ns
+    FROM stretch
 ), life AS (
     SELECT k.id, k.polls, k.busy_ns, k.name, k.spawn_file, k.spawn_line,
         coalesce(k.spawned_ns, k.first_poll_ns) AS begin_ns,
@@ -170,8 +173,8 @@ WITH ended AS (
     GROUP BY k.id
 )
 SELECT id, state, end_ns - begin_ns AS total_ns, busy_ns, scheduled_ns,
-    end_ns - begin_ns - scheduled_ns - busy_ns AS idle_ns, polls, name, spawn_file AS file,
-    spawn_line AS line
+    end_ns - begin_ns - scheduled_ns - busy_ns AS idle_ns, polls, spawn_file AS file,
+    spawn_line AS line, name
 FROM life ORDER BY total_ns DESC, id
 
 -- name: view_chains
