@@ -71,7 +71,8 @@ static bool is_starter(const char *name)
 /* Likewise structs. */
 static bool is_task_type(const char *name)
 {
-	return starts_with(name, "Cell<") || starts_with(name, "Header");
+	return starts_with(name, "Cell<") || starts_with(name, "Header") ||
+	       starts_with(name, "LocalFutureObj");
 }
 
 /* Room for one more element in an array that grows by doubling. */

@@ -34,8 +34,10 @@ struct executor {
 	const char *schedule; /* ... a value of this generic parameter, and then the future, */
 	const char *output;   /* which a value of this one replaces */
 	uint8_t idle; /* bits of the lowest byte of `state`: with one set it does not poll */
-	unsigned argument; /* queues, starts: which one is the address of the task; 0: the first */
-	bool boxed;        /* likewise: it points to those of a `dyn Future` and its vtable instead */
+	unsigned argument; /* queues, starts: which one is the address of the task; 0: the first
+			    */
+	bool boxed; /* likewise: instead it points to a struct `task`, whose member `future` is
+		     * the address of a `dyn Future` and its vtable */
 	enum executor_role role;
 };
 

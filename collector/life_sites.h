@@ -30,8 +30,10 @@ struct life_site {
 	uint64_t offset;      /* of address in the file, bytes */
 	char *symbol;         /* linkage name of the function it is in; NULL: none; owned */
 	unsigned argument;    /* the one that is the address; 0: the first */
-	bool boxed;           /* spawn: it points to those of a `dyn Future` and its vtable */
-	uint64_t self_offset; /* drop: bytes from what the argument points to to the future */
+	bool boxed;           /* spawn: instead the address of a `dyn Future` is behind it, and
+			       * then that of the vtable */
+	uint64_t self_offset; /* drop: bytes from what the argument points to to the future;
+			       * spawn, boxed: to its address */
 };
 
 struct poll_sites;

@@ -140,15 +140,20 @@ int probe_fetch_user(struct probe *probe)
 /* A spawn: the address of the task, or that and the size of the future that is to be one. */
 static int fetch_spawn(struct probe *probe, const struct life_site *life)
 {
-	/* A vtable has the function that drops first, then the size. */
-	const char *const format =
-		life->boxed ? "id=\\%" PRIu32 ":u32 sp=%%%s:x64 self=+0(%%%s):x64 "
-			      "state=+8(+8(%%%s)):u64"
-			    : "id=\\%" PRIu32 ":u32 sp=%%%s:x64 self=%%%s:x64 state=\\0:u64";
 	const char *argument = insn_register_name(insn_argument_register(life->argument));
+	char self[64];
+	char size[64] = "\\0";
 
-	return asprintf(&probe->fetch, format, probe->id, insn_stack_pointer, argument,
-			argument) < 0
+	snprintf(self, sizeof(self), "%%%s", argument);
+	if (life->boxed) {
+		snprintf(self, sizeof(self), "+%" PRIu64 "(%%%s)", life->self_offset, argument);
+		/* A vtable has the function that drops first, then the size. */
+		snprintf(size, sizeof(size), "+8(+%" PRIu64 "(%%%s))", life->self_offset + 8,
+			 argument);
+	}
+	return asprintf(&probe->fetch,
+			"id=\\%" PRIu32 ":u32 sp=%%%s:x64 self=%s:x64 state=%s:u64", probe->id,
+			insn_stack_pointer, self, size) < 0
 		       ? -1
 		       : 0;
 }

@@ -14,6 +14,7 @@
 #include "life_sites.h"
 #include "poll_sites.h"
 #include "source_frames.h"
+#include "task_layout.h"
 
 #include <dwarf.h>
 #include <libiberty/demangle.h>
@@ -29,9 +30,10 @@ struct queue {
 
 struct finder {
 	const struct image *image;
-	struct poll_sites *sites;   /* the result */
-	struct functions functions; /* owned */
-	struct queue *queues;       /* owned */
+	const struct dwarf_pass *pass; /* borrowed; NULL: none */
+	struct poll_sites *sites;      /* the result */
+	struct functions functions;    /* owned */
+	struct queue *queues;          /* owned */
 	size_t queue_count;
 	struct source_frames *frames;         /* owned; read when they are first needed */
 	const struct function *function;      /* the one that is looked through */
@@ -88,6 +90,9 @@ static void add_site(struct finder *finder, const struct executor *executor, uin
 		.boxed = executor->boxed,
 	};
 
+	if (life.boxed &&
+	    (!finder->pass || !task_layout_box(finder->pass, executor, &life.self_offset)))
+		return;
 	if (!image_file_offset(finder->image, address, &life.offset) ||
 	    size > finder->image->size - life.offset)
 		return;
@@ -294,7 +299,7 @@ static void find_inlined(struct finder *finder, Dwarf_Die *die)
 int spawn_sites_find(const struct image *image, const struct dwarf_pass *pass,
 		     struct poll_sites *sites)
 {
-	struct finder finder = {.image = image, .sites = sites};
+	struct finder finder = {.image = image, .pass = pass, .sites = sites};
 	int status = functions_read(&finder.functions, image);
 
 	if (!status && finder.functions.count) {
