@@ -32,6 +32,8 @@ struct life_site {
 	unsigned argument;    /* the one that is the address; 0: the first */
 	bool boxed;           /* spawn: instead the address of a `dyn Future` is behind it, and
 			       * then that of the vtable */
+	uint32_t stack_bytes; /* spawn: so far the stack may reach to the user's code; 0: it is
+			       * right there */
 	uint64_t self_offset; /* drop: bytes from what the argument points to to the future;
 			       * spawn, boxed: to its address */
 };

@@ -13,6 +13,7 @@
 #include "insn.h"
 #include "life_sites.h"
 #include "poll_sites.h"
+#include "sampled_registers.h"
 #include "source_frames.h"
 #include "task_layout.h"
 
@@ -38,6 +39,7 @@ struct finder {
 	struct source_frames *frames;         /* owned; read when they are first needed */
 	const struct function *function;      /* the one that is looked through */
 	const struct function *last_function; /* that had a reference; NULL: none */
+	bool in_user_code; /* the call at hand was inlined into a function of the user */
 	bool out_of_memory;
 };
 
@@ -78,6 +80,39 @@ static int add_slot(void *context, const GElf_Rela *relocation, const GElf_Sym *
 	return finder->out_of_memory ? -1 : 0;
 }
 
+/* Bytes of the frame of the function at address, without its return address; 0: unknown. */
+static uint64_t frame_bytes(const struct finder *finder, uint64_t address)
+{
+	Dwarf_Addr bias = 0;
+	Dwarf_CFI *cfi = dwfl_module_eh_cfi(finder->image->module, &bias);
+	Dwarf_Frame *frame = NULL;
+	Dwarf_Op *operations;
+	uint64_t bytes = 0;
+	size_t count;
+
+	if (!cfi || dwarf_cfi_addrframe(cfi, address, &frame))
+		return 0;
+	/* From the stack pointer to where the frame ends. */
+	if (dwarf_frame_cfa(frame, &operations, &count) == 0 && count == 1 &&
+	    operations[0].atom == DW_OP_bregx && operations[0].number == sampled_stack_pointer)
+		bytes = operations[0].number2 - sizeof(uint64_t);
+	free(frame);
+	return bytes;
+}
+
+/*
+ * How much of the stack is worth a look at a call in a function of the executor: it had to
+ * be less than this in tokio's, async-task's and futures' debug and release builds by rustc
+ * 1.63 and 1.96. Unoptimised, each function up to the user's has copies of the future.
+ */
+static uint32_t stack_bytes(const struct finder *finder, uint64_t address)
+{
+	enum { LEAST = 3584, FRAMES = 8 };
+	uint64_t bytes = LEAST + FRAMES * frame_bytes(finder, address);
+
+	return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
+}
+
 static void add_site(struct finder *finder, const struct executor *executor, uint64_t address,
 		     uint64_t size)
 {
@@ -88,6 +123,7 @@ static void add_site(struct finder *finder, const struct executor *executor, uin
 		.end = address + size,
 		.argument = executor->argument,
 		.boxed = executor->boxed,
+		.stack_bytes = finder->in_user_code ? 0 : stack_bytes(finder, address),
 	};
 
 	if (life.boxed &&
@@ -159,8 +195,10 @@ static bool is_spawn(struct finder *finder, const struct executor *executor, uin
 {
 	enum { MOST_FRAMES = 16 };
 	struct source_frame frames[MOST_FRAMES];
+	bool spawns = false;
 	size_t count;
 
+	finder->in_user_code = false;
 	if (finder->function && is_spawning_symbol(finder->function->name))
 		return true;
 	if (!finder->image->dwarf)
@@ -174,12 +212,13 @@ static bool is_spawn(struct finder *finder, const struct executor *executor, uin
 	count = source_frames_find(finder->frames, address, frames, MOST_FRAMES);
 	for (size_t i = skip; i < count; i++) {
 		/* Others than executors make tasks, too. */
-		if (!frames[i].crate || !executors_own_crate(frames[i].crate))
-			return i == skip && executor->role == EXECUTOR_STARTS;
-		if (frames[i].function && is_spawning(frames[i].function))
-			return true;
+		if (!frames[i].crate || !executors_own_crate(frames[i].crate)) {
+			finder->in_user_code = frames[i].crate != NULL;
+			return spawns || (i == skip && executor->role == EXECUTOR_STARTS);
+		}
+		spawns |= frames[i].function && is_spawning(frames[i].function);
 	}
-	return false;
+	return spawns;
 }
 
 /* An insn_call_made. */
