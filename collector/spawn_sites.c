@@ -101,15 +101,18 @@ static uint64_t frame_bytes(const struct finder *finder, uint64_t address)
 }
 
 /*
- * How much of the stack is worth a look at a call in a function of the executor: it had to
- * be less than this in tokio's, async-task's and futures' debug and release builds by rustc
- * 1.63 and 1.96. Unoptimised, each function up to the user's has copies of the future.
+ * How much of the stack is worth a look at a call in a function of the executor: it was less
+ * than this in debug and release builds of tokio, async-task and futures by rustc 1.63 and
+ * 1.96. Unoptimised, each function up to the user's has copies of the future, and tokio has
+ * more such functions.
  */
-static uint32_t stack_bytes(const struct finder *finder, uint64_t address)
+static uint32_t stack_bytes(const struct finder *finder, const struct executor *executor,
+			    uint64_t address)
 {
-	enum { LEAST = 3584, FRAMES = 8 };
-	uint64_t bytes = LEAST + FRAMES * frame_bytes(finder, address);
+	enum { LEAST = 3584, FRAMES = 8, FEW_FRAMES = 3 };
+	uint64_t bytes = frame_bytes(finder, address);
 
+	bytes = LEAST + bytes * (executor->role == EXECUTOR_STARTS ? FEW_FRAMES : FRAMES);
 	return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
 }
 
@@ -123,7 +126,8 @@ static void add_site(struct finder *finder, const struct executor *executor, uin
 		.end = address + size,
 		.argument = executor->argument,
 		.boxed = executor->boxed,
-		.stack_bytes = finder->in_user_code ? 0 : stack_bytes(finder, address),
+		.stack_bytes =
+			finder->in_user_code ? 0 : stack_bytes(finder, executor, address),
 	};
 
 	if (life.boxed &&
@@ -161,8 +165,15 @@ static size_t cut_brackets(const char *name, size_t length)
 	return length;
 }
 
-/* Is it the name of a function that makes tasks, or of a closure in one? */
-static bool is_spawning(const char *name)
+/* What a function of an executor queues tasks for, as its name tells. */
+enum purpose {
+	PURPOSE_UNKNOWN,
+	PURPOSE_SPAWN,
+	PURPOSE_WAKE,
+};
+
+/* name: of the function, or of a closure in it. */
+static enum purpose purpose_of(const char *name)
 {
 	size_t length = strlen(name);
 	size_t start;
@@ -172,18 +183,25 @@ static bool is_spawning(const char *name)
 		length = left;
 	for (start = length; start > 0 && name[start - 1] != ':'; start--)
 		;
-	spawn = strstr(name + start, "spawn");
-	return (spawn && spawn < name + length) || starts_with(name + start, "bind_new_task");
+	name += start;
+	length -= start;
+	spawn = strstr(name, "spawn");
+	if ((spawn && spawn < name + length) || starts_with(name, "bind_new_task") ||
+	    starts_with(name, "schedule_option_task")) /* tokio 1.36 and later */
+		return PURPOSE_SPAWN;
+	return (length == 8 && starts_with(name, "schedule")) ||
+			       (length == 9 && starts_with(name, "yield_now"))
+		       ? PURPOSE_WAKE
+		       : PURPOSE_UNKNOWN;
 }
 
-/* By its symbol, which is all that is known. */
-static bool is_spawning_symbol(const char *symbol)
+static enum purpose purpose_of_symbol(const char *symbol)
 {
 	char *name = rust_demangle(symbol, 0);
-	bool is = name && is_spawning(name);
+	enum purpose purpose = name ? purpose_of(name) : PURPOSE_UNKNOWN;
 
 	free(name);
-	return is;
+	return purpose;
 }
 
 /*
@@ -195,14 +213,16 @@ static bool is_spawn(struct finder *finder, const struct executor *executor, uin
 {
 	enum { MOST_FRAMES = 16 };
 	struct source_frame frames[MOST_FRAMES];
+	enum purpose purpose = PURPOSE_UNKNOWN;
 	bool spawns = false;
 	size_t count;
 
 	finder->in_user_code = false;
-	if (finder->function && is_spawning_symbol(finder->function->name))
-		return true;
-	if (!finder->image->dwarf)
-		return false;
+	if (finder->function)
+		purpose = purpose_of_symbol(finder->function->name);
+	/* The debug information takes a while to read. */
+	if (purpose != PURPOSE_UNKNOWN || !finder->image->dwarf)
+		return purpose == PURPOSE_SPAWN;
 	if (!finder->frames)
 		finder->frames = source_frames_read(finder->image);
 	if (!finder->frames) {
@@ -216,7 +236,7 @@ static bool is_spawn(struct finder *finder, const struct executor *executor, uin
 			finder->in_user_code = frames[i].crate != NULL;
 			return spawns || (i == skip && executor->role == EXECUTOR_STARTS);
 		}
-		spawns |= frames[i].function && is_spawning(frames[i].function);
+		spawns |= frames[i].function && purpose_of(frames[i].function) == PURPOSE_SPAWN;
 	}
 	return spawns;
 }

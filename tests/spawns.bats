@@ -8,7 +8,8 @@ load helpers
 # tasks, and how many each task spawned, are the program's own. The worker threads of tokio
 # are tasks, too, which the program does not count.
 spawned() {
-    "$ASYNCREC" -l "$1" -o t.db -- "$SUBJECTS/$2" "${@:3}" >out 2>err || fail "$(cat err)"
+    "$ASYNCREC" -l "$1" -b 64M -o t.db -- "$SUBJECTS/$2" "${@:3}" >out 2>err ||
+        fail "$(cat err)"
     nothing_lost
     sqlite3 -separator $'\t' t.db "
         CREATE TEMP VIEW made AS
@@ -88,10 +89,10 @@ everywhere() {
 }
 
 @test "the view tasks: what became of each, and its time adds up" {
-    spawned tasks tokio_spawns-1.96-debug
+    spawned async tokio_spawns-1.96-debug
     "$ASYNCREPORT" --format csv --limit 1000 t.db tasks | tr -d '\r' >tasks.csv
     sqlite3 v.db '.import --csv tasks.csv v'
-    same "leaves" 74 "$(sql v.db "SELECT count(*) FROM v
+    same "leaves" 84 "$(sql v.db "SELECT count(*) FROM v
         WHERE name LIKE '%tokio_spawns::leaf' AND state = 'ready' AND polls = 1")"
     same "rows that do not add up" 0 "$(sql v.db "SELECT count(*) FROM v
         WHERE total_ns <> busy_ns + scheduled_ns + idle_ns OR scheduled_ns < 0")"
