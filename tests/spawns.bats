@@ -30,7 +30,7 @@ everywhere() {
     local version profile
     for version in 1.63 1.96; do
         for profile in debug release; do
-            spawned "$1" "$2-$version-$profile" "${@:3}" || return 1
+            spawned "$1" "$2-$version-$profile" "${@:3}"
         done
     done
 }
