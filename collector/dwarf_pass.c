@@ -62,10 +62,17 @@ static bool is_executor(const char *name)
 	return starts_with(name, "run<") || starts_with(name, "block_on<");
 }
 
+/* Likewise functions of theirs that start a task. */
+static bool is_starter(const char *name)
+{
+	return strcmp(name, "schedule") == 0;
+}
+
 /* Likewise structs. */
 static bool is_task_type(const char *name)
 {
-	return starts_with(name, "Cell<") || starts_with(name, "Header");
+	return starts_with(name, "Cell<") || starts_with(name, "Header") ||
+	       starts_with(name, "LocalFutureObj");
 }
 
 /* Room for one more element in an array that grows by doubling. */
@@ -109,6 +116,9 @@ static size_t add_copy(struct worker *worker, Dwarf_Die *die, size_t parent)
 	    !dwarf_formref_die(&attribute, &origin))
 		return parent;
 	name = dwarf_diename(&origin);
+	if (name && is_starter(name) && dwarf_pass_is_live(worker->image, die, &entry))
+		add_die(worker, &pass->starters, &pass->starter_count, &pass->starter_room,
+			die);
 	if (!name || !dwarf_pass_is_poll(name) ||
 	    !dwarf_pass_is_live(worker->image, die, &entry))
 		return parent;
@@ -337,6 +347,8 @@ static int take(struct dwarf_pass *pass, struct dwarf_pass *found)
 	    append(&pass->task_types, &pass->task_type_count, found->task_types,
 		   found->task_type_count) ||
 	    append(&pass->vtables, &pass->vtable_count, found->vtables, found->vtable_count) ||
+	    append(&pass->starters, &pass->starter_count, found->starters,
+		   found->starter_count) ||
 	    append_diverging(pass, found))
 		return -1;
 	for (size_t i = 0; i < found->copy_count; i++) {
@@ -439,6 +451,7 @@ void dwarf_pass_free(struct dwarf_pass *pass)
 	free(pass->functions);
 	free(pass->task_types);
 	free(pass->vtables);
+	free(pass->starters);
 	free(pass->copies);
 	free(pass->diverging);
 	*pass = (struct dwarf_pass){0};

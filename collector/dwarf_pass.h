@@ -47,6 +47,10 @@ struct dwarf_pass {
 	struct inlined_copy *copies; /* owned; outer before inner */
 	size_t copy_count;
 	size_t copy_room;
+	Dwarf_Die *starters; /* owned; live inlined copies of functions that by their names
+			      * start tasks */
+	size_t starter_count;
+	size_t starter_room;
 	struct diverging_function *diverging; /* owned */
 	size_t diverging_count;
 	size_t diverging_room;

@@ -56,9 +56,100 @@ static const struct executor executors[] = {
 		.role = EXECUTOR_BLOCKS_ON,
 		.future = "F",
 	},
+	/* tokio 1: methods that take (&self, task: Notified) */
+	{
+		.mangled = "12multi_thread",
+		.begin = "",
+		.end = "::schedule_task",
+		.role = EXECUTOR_QUEUES,
+		.argument = 1,
+	},
+	{
+		.mangled = "14current_thread",
+		.begin = "",
+		.end = "::schedule",
+		.role = EXECUTOR_QUEUES,
+		.argument = 1,
+	},
+	{
+		.mangled = "5local6Shared",
+		.begin = "",
+		.end = "::schedule",
+		.role = EXECUTOR_QUEUES,
+		.argument = 1,
+	},
+	{
+		.mangled = "8blocking4pool7Spawner",
+		.begin = "",
+		.end = "::spawn_task",
+		.role = EXECUTOR_QUEUES,
+		.argument = 1,
+	},
+	{
+		/* async-task 4: fn schedule(self); wakers do without it */
+		.mangled = "async_task8runnable8Runnable",
+		.begin = "",
+		.end = "::schedule",
+		.role = EXECUTOR_STARTS,
+	},
+	/* futures 0.3: methods that take (&self, future: FutureObj) */
+	{
+		.mangled = "ThreadPool12spawn_obj_ok",
+		.begin = "",
+		.end = "::spawn_obj_ok",
+		.role = EXECUTOR_STARTS,
+		.task = "futures_task::future_obj::LocalFutureObj",
+		.argument = 1,
+		.boxed = true,
+	},
+	{
+		.mangled = "futures_executor",
+		.begin = "<futures_executor::local_pool::LocalSpawner as futures_task::spawn::",
+		.end = "_obj",
+		.role = EXECUTOR_STARTS,
+		.task = "futures_task::future_obj::LocalFutureObj",
+		.argument = 1,
+		.boxed = true,
+	},
 };
 
 enum { EXECUTOR_COUNT = sizeof(executors) / sizeof(executors[0]) };
+
+/* Crates whose functions spawn for others. */
+static const char *const own_crates[] = {
+	/* of the compiler */
+	"alloc",
+	"core",
+	"proc_macro",
+	"std",
+	"test",
+	/* of executors, and of what stands between them and their users */
+	"async_executor",
+	"async_global_executor",
+	"async_io",
+	"async_std",
+	"async_task",
+	"blocking",
+	"futures_channel",
+	"futures_core",
+	"futures_executor",
+	"futures_io",
+	"futures_lite",
+	"futures_task",
+	"futures_util",
+	"smol",
+	"tokio",
+	"tokio_stream",
+	"tokio_util",
+};
+
+bool executors_own_crate(const char *crate)
+{
+	for (size_t i = 0; i < sizeof(own_crates) / sizeof(own_crates[0]); i++)
+		if (strcmp(crate, own_crates[i]) == 0)
+			return true;
+	return false;
+}
 
 static bool is_named(const struct executor *executor, const char *name)
 {

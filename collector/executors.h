@@ -6,6 +6,7 @@
 #ifndef EXECUTORS_H
 #define EXECUTORS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct image;
@@ -14,6 +15,8 @@ struct poll_sites;
 enum executor_role {
 	EXECUTOR_RUNS_TASK, /* polls the task whose header its first argument points to */
 	EXECUTOR_BLOCKS_ON, /* polls the future it gets until that is ready */
+	EXECUTOR_QUEUES,    /* puts a task in the queue of those to run: a spawned one, too */
+	EXECUTOR_STARTS,    /* does so with a task that was just made, and with no other */
 };
 
 /* A kind of function in which an executor polls. */
@@ -31,8 +34,18 @@ struct executor {
 	const char *schedule; /* ... a value of this generic parameter, and then the future, */
 	const char *output;   /* which a value of this one replaces */
 	uint8_t idle; /* bits of the lowest byte of `state`: with one set it does not poll */
+	unsigned argument; /* queues, starts: which one is the address of the task; 0: the first
+			    */
+	bool boxed; /* likewise: instead it points to a struct `task`, whose member `future` is
+		     * the address of a `dyn Future` and its vtable */
 	enum executor_role role;
 };
+
+/*
+ * Is the crate of that name one of an executor or of the standard library, whose code
+ * spawns on behalf of what calls it?
+ */
+bool executors_own_crate(const char *crate);
 
 /* The row of the table that the function of that mangled name is of, or NULL. */
 const struct executor *executor_of(const char *linkage_name);

@@ -89,6 +89,9 @@ struct insn_call {
 	uint64_t target; /* virtual address: of the code, or of the slot that holds its address
 			  */
 	bool through_slot;
+	/* of insn_each_call: */
+	uint64_t address; /* virtual, of the instruction */
+	uint64_t size;    /* of the instruction, bytes */
 };
 
 /*
@@ -108,6 +111,23 @@ typedef void insn_call_seen(void *context, uint64_t address, uint64_t target);
  */
 void insn_scan_calls(const uint8_t *code, size_t size, uint64_t address, insn_call_seen *seen,
 		     void *context);
+
+/*
+ * The same for all references that are a distance, four bytes at address, from behind
+ * them to target: of calls, jumps and slots.
+ */
+void insn_scan_references(const uint8_t *code, size_t size, uint64_t address,
+			  insn_call_seen *seen, void *context);
+
+/* Called for a call that a uprobe can be on, with the context given; target 0: not known. */
+typedef void insn_call_made(void *context, const struct insn_call *call);
+
+/*
+ * Show the calls in code[0..size), linked at address, to made: also those through a
+ * register that was loaded before, with an address or from a slot.
+ */
+void insn_each_call(const uint8_t *code, size_t size, uint64_t address, insn_call_made *made,
+		    void *context);
 
 /* Is the function code[0..size), linked at address, nothing but a jump to *target? */
 bool insn_is_lone_jump(const uint8_t *code, size_t size, uint64_t address, uint64_t *target);

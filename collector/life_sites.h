@@ -1,10 +1,11 @@
 /*
- * Functions whose entry tells of the life of tasks and futures, besides their polls. The
- * first argument of all is the address of what they are about.
+ * Functions whose entry tells of the life of tasks and futures, besides their polls, and
+ * calls that do. An argument is the address of what they are about.
  */
 #ifndef LIFE_SITES_H
 #define LIFE_SITES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,11 +24,18 @@ struct life_site {
 	enum life_kind kind;
 	size_t type;          /* what is dropped or spawned: index into poll_sites.types, or
 			       * POLL_SITE_NO_TYPE */
-	uint64_t address;     /* first byte of the function, virtual address */
-	uint64_t end;         /* first byte behind the function */
+	uint64_t address;     /* first byte of the function, or of the instruction that calls,
+			       * virtual address */
+	uint64_t end;         /* first byte behind that */
 	uint64_t offset;      /* of address in the file, bytes */
-	char *symbol;         /* linkage name; NULL: none; owned */
-	uint64_t self_offset; /* drop: bytes from what the argument points to to the future */
+	char *symbol;         /* linkage name of the function it is in; NULL: none; owned */
+	unsigned argument;    /* the one that is the address; 0: the first */
+	bool boxed;           /* spawn: instead the address of a `dyn Future` is behind it, and
+			       * then that of the vtable */
+	uint32_t stack_bytes; /* spawn: so far the stack may reach to the user's code; 0: it is
+			       * right there */
+	uint64_t self_offset; /* drop: bytes from what the argument points to to the future;
+			       * spawn, boxed: to its address */
 };
 
 struct poll_sites;

@@ -29,12 +29,23 @@ struct sample_id {
 	uint32_t reserved;
 };
 
-/* A sample with our sample_type: TID, TIME, CPU, RAW. */
+/*
+ * A sample with our sample_type: TID, TIME, CPU, RAW; behind that, if the event asks for
+ * it, a struct sampled_stack.
+ */
 struct sample {
 	struct perf_event_header header;
 	struct sample_id id;
 	uint32_t raw_size;
 	uint8_t raw[];
+};
+
+/* REGS_USER and STACK_USER: so many bytes, and behind them how many the stack really had. */
+struct sampled_stack {
+	uint64_t abi;
+	uint64_t registers[SAMPLED_REGISTER_COUNT];
+	uint64_t room;
+	uint8_t bytes[];
 };
 
 struct lost_record {
@@ -61,15 +72,21 @@ struct comm_record {
 	char name[];
 };
 
-static struct perf_event_attr attributes(uint64_t id, bool first, bool on_exec)
+static struct perf_event_attr attributes(const struct perf_source *source, bool first,
+					 bool on_exec)
 {
+	uint64_t stack =
+		source->stack_bytes ? PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER : 0;
+
 	return (struct perf_event_attr){
 		.type = PERF_TYPE_TRACEPOINT,
 		.size = sizeof(struct perf_event_attr),
-		.config = id,
+		.config = source->id,
 		.sample_period = 1,
-		.sample_type =
-			PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CPU | PERF_SAMPLE_RAW,
+		.sample_type = PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CPU |
+			       PERF_SAMPLE_RAW | stack,
+		.sample_regs_user = stack ? sampled_registers_mask : 0,
+		.sample_stack_user = source->stack_bytes,
 		.read_format = PERF_FORMAT_LOST,
 		.disabled = 1,
 		.inherit = 1,
@@ -152,8 +169,8 @@ static size_t ring_of(const struct perf_rings *rings, unsigned cpu)
 
 /* What is to be opened, on each processor and for each thread. */
 struct opening {
-	const uint64_t *ids;
-	size_t id_count;
+	const struct perf_source *sources;
+	size_t source_count;
 	unsigned cpus;
 	bool on_exec;
 };
@@ -164,9 +181,9 @@ static int open_on(struct perf_rings *rings, const struct opening *opening, pid_
 {
 	size_t ring = ring_of(rings, cpu);
 
-	for (size_t i = 0; i < opening->id_count; i++) {
+	for (size_t i = 0; i < opening->source_count; i++) {
 		struct perf_event_attr attr =
-			attributes(opening->ids[i], i == 0, opening->on_exec);
+			attributes(&opening->sources[i], i == 0, opening->on_exec);
 		int fd;
 
 		attr.wakeup_watermark = (uint32_t)(rings->data_size / 8);
@@ -266,11 +283,11 @@ static void raise_file_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int perf_rings_open(struct perf_rings *rings, const uint64_t *ids, size_t id_count, pid_t pid,
-		    bool on_exec, size_t size)
+int perf_rings_open(struct perf_rings *rings, const struct perf_source *sources, size_t count,
+		    pid_t pid, bool on_exec, size_t size)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_CONF);
-	struct opening opening = {ids, id_count, cpus < 1 ? 1 : (unsigned)cpus, on_exec};
+	struct opening opening = {sources, count, cpus < 1 ? 1 : (unsigned)cpus, on_exec};
 	struct threads threads = {0};
 	int opened;
 
@@ -345,6 +362,37 @@ static struct perf_stamp trailing_stamp(const struct perf_event_header *header)
 	return stamp_of(&id);
 }
 
+uint64_t perf_stack_address(const struct perf_stack *stack)
+{
+	size_t i = 0;
+
+	while (sampled_registers_dwarf[i] != sampled_program_counter)
+		i++;
+	return stack->registers[i];
+}
+
+/* Read what lies behind the raw record of the sample. False: nothing does. */
+static bool read_stack(const struct sample *sample, struct perf_stack *stack)
+{
+	const uint8_t *end = (const uint8_t *)sample + sample->header.size;
+	const uint8_t *at = sample->raw + sample->raw_size;
+	struct sampled_stack head;
+	uint64_t filled;
+
+	if (at > end || (size_t)(end - at) < sizeof(head))
+		return false;
+	memcpy(&head, at, sizeof(head));
+	at += sizeof(head);
+	if (head.abi != PERF_SAMPLE_REGS_ABI_64 || (size_t)(end - at) < sizeof(filled) ||
+	    head.room > (size_t)(end - at) - sizeof(filled))
+		return false;
+	memcpy(&filled, at + head.room, sizeof(filled));
+	memcpy(stack->registers, head.registers, sizeof(stack->registers));
+	stack->bytes = at;
+	stack->size = filled < head.room ? filled : head.room;
+	return true;
+}
+
 static int hand_out(struct perf_ring *ring, const struct perf_event_header *header,
 		    const struct perf_sink *sink)
 {
@@ -352,13 +400,15 @@ static int hand_out(struct perf_ring *ring, const struct perf_event_header *head
 	const struct lost_record *lost = (const struct lost_record *)header;
 	const struct task_record *task = (const struct task_record *)header;
 	const struct comm_record *comm = (const struct comm_record *)header;
+	struct perf_stack stack;
 	struct perf_stamp stamp;
 	uint64_t since_ns = ring->last_ns;
 
 	if (header->type == PERF_RECORD_SAMPLE) {
 		stamp = stamp_of(&sample->id);
 		ring->last_ns = stamp.time_ns;
-		return sink->sample(sink->context, &stamp, sample->raw, sample->raw_size);
+		return sink->sample(sink->context, &stamp, sample->raw, sample->raw_size,
+				    read_stack(sample, &stack) ? &stack : NULL);
 	}
 	stamp = trailing_stamp(header);
 	ring->last_ns = stamp.time_ns;

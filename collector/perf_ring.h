@@ -13,12 +13,21 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "sampled_registers.h"
+
 /* What every record carries. */
 struct perf_stamp {
 	uint32_t pid;
 	uint32_t tid;
 	uint64_t time_ns; /* CLOCK_MONOTONIC */
 	uint32_t cpu;
+};
+
+/* The registers at a trap, and what the stack held from the stack pointer up. */
+struct perf_stack {
+	uint64_t registers[SAMPLED_REGISTER_COUNT]; /* in the order of sampled_registers.h */
+	const uint8_t *bytes;
+	size_t size; /* of bytes */
 };
 
 enum thread_event_kind {
@@ -29,9 +38,10 @@ enum thread_event_kind {
 
 /* Who takes the records. Each returns 0, or -1 to stop the draining. */
 struct perf_sink {
-	/* A trap: data[0..size) is the raw tracepoint record, valid during the call. */
+	/* A trap: data[0..size) is the raw tracepoint record, valid during the call like
+	 * stack, which is NULL unless the event asks for it. */
 	int (*sample)(void *context, const struct perf_stamp *stamp, const void *data,
-		      size_t size);
+		      size_t size, const struct perf_stack *stack);
 	/* count samples were dropped on that processor between since_ns and stamp. */
 	int (*lost)(void *context, const struct perf_stamp *stamp, uint64_t since_ns,
 		    uint64_t count);
@@ -67,21 +77,30 @@ struct perf_rings {
 	uint8_t *scratch; /* owned; a record that wraps around */
 };
 
+/* A tracepoint to open. */
+struct perf_source {
+	uint64_t id;
+	uint32_t stack_bytes; /* of the stack to copy, a multiple of 8; 0: none */
+};
+
 /*
- * Open the tracepoints ids[0..id_count) for the process pid, with all its threads and
+ * Open the tracepoints sources[0..count) for the process pid, with all its threads and
  * the threads and children to come, on every processor, with buffers of at least size
  * bytes each. With on_exec they start to count when pid calls exec, else with
  * perf_rings_enable. Returns 0 and fills *rings, to be released with
  * perf_rings_close; or -1 after one line on stderr.
  */
-int perf_rings_open(struct perf_rings *rings, const uint64_t *ids, size_t id_count, pid_t pid,
-		    bool on_exec, size_t size);
+int perf_rings_open(struct perf_rings *rings, const struct perf_source *sources, size_t count,
+		    pid_t pid, bool on_exec, size_t size);
 void perf_rings_close(struct perf_rings *rings);
 
 /* Start to count. Returns 0, or -1 after one line on stderr. */
 int perf_rings_enable(struct perf_rings *rings);
 /* Stop to count; what is in the buffers stays. */
 void perf_rings_disable(struct perf_rings *rings);
+
+/* Where the trap was, in the process. */
+uint64_t perf_stack_address(const struct perf_stack *stack);
 
 /* Hand all records that are there to sink. Returns -1 if the sink stopped it. */
 int perf_rings_drain(struct perf_rings *rings, const struct perf_sink *sink);

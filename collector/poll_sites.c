@@ -21,6 +21,7 @@
 #include "layout.h"
 #include "root_sites.h"
 #include "snapshot_layout.h"
+#include "spawn_sites.h"
 #include "store_sites.h"
 #include "symbol_sites.h"
 #include "task_layout.h"
@@ -629,7 +630,8 @@ int poll_sites_find(const struct image *image, bool with_stores, struct poll_sit
 		sites->from_symbols = true;
 	}
 	if (!status && sites->site_count)
-		status = executors_find(image, sites);
+		status = executors_find(image, sites) ||
+			 spawn_sites_find(image, image->dwarf ? &finder.pass : NULL, sites);
 	if (status) {
 		message_error("%s: finding its poll functions: out of memory", image->path);
 	} else {

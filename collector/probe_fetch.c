@@ -137,14 +137,37 @@ int probe_fetch_user(struct probe *probe)
 		       : 0;
 }
 
+/* A spawn: the address of the task, or that and the size of the future that is to be one. */
+static int fetch_spawn(struct probe *probe, const struct life_site *life)
+{
+	const char *argument = insn_register_name(insn_argument_register(life->argument));
+	char self[64];
+	char size[64] = "\\0";
+
+	snprintf(self, sizeof(self), "%%%s", argument);
+	if (life->boxed) {
+		snprintf(self, sizeof(self), "+%" PRIu64 "(%%%s)", life->self_offset, argument);
+		/* A vtable has the function that drops first, then the size. */
+		snprintf(size, sizeof(size), "+8(+%" PRIu64 "(%%%s))", life->self_offset + 8,
+			 argument);
+	}
+	return asprintf(&probe->fetch,
+			"id=\\%" PRIu32 ":u32 sp=%%%s:x64 self=%s:x64 state=%s:u64", probe->id,
+			insn_stack_pointer, self, size) < 0
+		       ? -1
+		       : 0;
+}
+
 int probe_fetch_life(struct probe *probe, const struct poll_sites *image,
 		     const struct life_site *life)
 {
-	const char *self = insn_register_name(insn_argument_register(0));
+	const char *self = insn_register_name(insn_argument_register(life->argument));
 	const struct future_type *type =
 		life->type == POLL_SITE_NO_TYPE ? NULL : &image->types[life->type];
 	char state[64] = "\\0";
 
+	if (life->kind == LIFE_SPAWN)
+		return fetch_spawn(probe, life);
 	if (type && type->state_offset >= 0)
 		snprintf(state, sizeof(state), "+%" PRIu64 "(%%%s)",
 			 life->self_offset + (uint64_t)type->state_offset, self);

@@ -359,25 +359,45 @@ static bool wants_life(const struct probe_plan *plan, size_t image,
 	       (life->type == POLL_SITE_NO_TYPE || probe_plan_matches(plan, image, life->type));
 }
 
+/* Spawns, by how much of the stack their traps bring along; a record is below 64 KiB. */
+static const struct plan_event spawn_events[] = {
+	{"spawn", 512},      {"spawn4k", 4096},   {"spawn8k", 8192},
+	{"spawn16k", 16384}, {"spawn32k", 32768}, {"spawn63k", 64512},
+};
+
+static struct plan_event life_event(const struct life_site *life)
+{
+	size_t i = 0;
+
+	if (life->kind != LIFE_SPAWN)
+		return (struct plan_event){.name = life_names[life->kind]};
+	while (i + 1 < sizeof(spawn_events) / sizeof(spawn_events[0]) &&
+	       spawn_events[i].stack_bytes <= life->stack_bytes)
+		i++;
+	return spawn_events[i];
+}
+
 static int plan_lives(struct probe_plan *plan, size_t image)
 {
 	const struct poll_sites *sites = &plan->images[image];
-	const int keep[] = {insn_argument_register(0)};
 
 	for (size_t i = 0; i < sites->life_count; i++) {
 		const struct life_site *life = &sites->lives[i];
+		const int keep[] = {insn_argument_register(life->argument)};
+		const struct plan_event event = life_event(life);
 		int start = insn_entry_probe(sites->image->data + life->offset,
 					     life->end - life->address, keep, 1);
 		struct probe *probe;
 
 		if (start < 0 || !wants_life(plan, image, life))
 			continue;
-		probe = append_probe(plan, life_names[life->kind], PROBE_LIFE, image,
+		probe = append_probe(plan, event.name, PROBE_LIFE, image,
 				     life->address + (uint64_t)start,
 				     life->offset + (uint64_t)start);
 		if (!probe)
 			return -1;
 		probe->life = i;
+		plan->events[probe->event].stack_bytes = event.stack_bytes;
 		if (probe_fetch_life(probe, sites, life))
 			return -1;
 	}

@@ -85,7 +85,8 @@ struct probe {
 
 /* A tracefs event; its probes share names and types of their arguments. */
 struct plan_event {
-	const char *name; /* in the recorder's own group; static */
+	const char *name;     /* in the recorder's own group; static */
+	uint32_t stack_bytes; /* that its traps bring along of the stack; 0: none */
 };
 
 struct probe_plan {

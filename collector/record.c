@@ -8,6 +8,7 @@
 #include "asyncrec/message.h"
 #include "options.h"
 #include "perf_ring.h"
+#include "stacks.h"
 #include "store.h"
 #include "target.h"
 #include "tracefs.h"
@@ -37,6 +38,7 @@ struct recorder {
 	struct perf_sink sink;
 	struct store *store;
 	struct final_snapshots *final; /* owned */
+	struct stacks *stacks;         /* owned */
 	uint64_t end_ns;               /* of the recording */
 	uint64_t undecoded;            /* records that were of no event of ours */
 };
@@ -64,22 +66,39 @@ static void choose_waker(const struct recorder *recorder, struct trap *trap)
 	trap->waker_vtable = trap->direct_vtable;
 }
 
+/* Which stack the trap was in; 0: it brought none. Returns 0, or -1: no memory. */
+static int find_stack(struct recorder *recorder, const struct perf_stamp *stamp,
+		      const struct trap *trap, const struct perf_stack *stack, uint32_t *id)
+{
+	const struct probe_plan *plan = recorder->plan;
+	const struct probe *probe;
+
+	*id = 0;
+	if (!stack || trap->probe_id == 0 || trap->probe_id > plan->probe_count)
+		return 0;
+	probe = &plan->probes[trap->probe_id - 1];
+	return stacks_find(recorder->stacks, (pid_t)stamp->pid, probe->image,
+			   trap->address - probe->address, stack, id);
+}
+
 static int take_sample(void *context, const struct perf_stamp *stamp, const void *data,
-		       size_t size)
+		       size_t size, const struct perf_stack *stack)
 {
 	struct recorder *recorder = context;
 	struct trap trap;
+	uint32_t stack_id;
 
 	if (decoder_decode(recorder->decoder, data, size, &trap)) {
 		recorder->undecoded++;
 		return 0;
 	}
 	choose_waker(recorder, &trap);
-	if (final_snapshots_note(recorder->final, stamp->pid, &trap)) {
+	if (final_snapshots_note(recorder->final, stamp->pid, &trap) ||
+	    find_stack(recorder, stamp, &trap, stack, &stack_id)) {
 		message_error("recording: out of memory");
 		return -1;
 	}
-	return store_add_trap(recorder->store, stamp, &trap);
+	return store_add_trap(recorder->store, stamp, &trap, stack_id);
 }
 
 static int take_lost(void *context, const struct perf_stamp *stamp, uint64_t since_ns,
@@ -111,10 +130,10 @@ static uint64_t now_ns(void)
 static int arm(struct recorder *recorder)
 {
 	const struct probe_plan *plan = recorder->plan;
-	uint64_t *ids = calloc(plan->event_count, sizeof(*ids));
+	struct perf_source *sources = calloc(plan->event_count, sizeof(*sources));
 	int status = -1;
 
-	if (!ids || !recorder->decoder || !recorder->final) {
+	if (!sources || !recorder->decoder || !recorder->final || !recorder->stacks) {
 		message_error("arming the probes: out of memory");
 		goto out;
 	}
@@ -122,20 +141,22 @@ static int arm(struct recorder *recorder)
 		goto out;
 	for (size_t i = 0; i < plan->event_count; i++) {
 		char *format = tracefs_format(&recorder->tracefs, plan->events[i].name);
-		int learnt = format ? decoder_learn(recorder->decoder, format, &ids[i]) : 0;
+		int learnt =
+			format ? decoder_learn(recorder->decoder, format, &sources[i].id) : 0;
 
 		if (learnt)
 			message_error("event %s: libtraceevent cannot read its format",
 				      plan->events[i].name);
+		sources[i].stack_bytes = plan->events[i].stack_bytes;
 		free(format);
 		if (!format || learnt)
 			goto out;
 	}
-	status =
-		perf_rings_open(&recorder->rings, ids, plan->event_count, recorder->target->pid,
-				!recorder->target->attached, recorder->options->buffer_size);
+	status = perf_rings_open(&recorder->rings, sources, plan->event_count,
+				 recorder->target->pid, !recorder->target->attached,
+				 recorder->options->buffer_size);
 out:
-	free(ids);
+	free(sources);
 	return status;
 }
 
@@ -246,6 +267,7 @@ static int finish(struct recorder *recorder)
 	int status;
 
 	status = final_snapshots_store(recorder->final, store) ||
+		 stacks_store(recorder->stacks, store) ||
 		 store_write_number(store, "end_ns", (int64_t)recorder->end_ns) ||
 		 (recorder->target->ended && !recorder->target->attached &&
 		  store_write_number(store, "exit_status", recorder->target->status)) ||
@@ -312,6 +334,7 @@ int record(const struct options *options, const struct probe_plan *plan, struct 
 		return STATUS_FAILED;
 	recorder.decoder = decoder_new();
 	recorder.final = final_snapshots_new(plan);
+	recorder.stacks = stacks_new(plan);
 	if (target_prepare(target, options->program) || arm(&recorder))
 		goto out;
 	recorder.store = store_create(options->output);
@@ -326,5 +349,6 @@ int record(const struct options *options, const struct probe_plan *plan, struct 
 out:
 	disarm(&recorder);
 	final_snapshots_free(recorder.final);
+	stacks_free(recorder.stacks);
 	return status;
 }

@@ -173,6 +173,9 @@ static const struct field life_site_fields[] = {
 	NUMBER(life_site, end),
 	NUMBER(life_site, offset),
 	TEXT(life_site, symbol),
+	NUMBER(life_site, argument),
+	NUMBER(life_site, boxed),
+	NUMBER(life_site, stack_bytes),
 	NUMBER(life_site, self_offset),
 };
 RECORD_OF(life_site);

@@ -25,6 +25,8 @@ enum statement {
 	INSERT_THREAD_EVENT,
 	INSERT_LOST,
 	INSERT_FINAL_SNAPSHOT,
+	INSERT_STACK,
+	INSERT_EVENT_STACK,
 	STATEMENT_COUNT
 };
 
@@ -65,6 +67,8 @@ static int prepare(struct store *store)
 		[INSERT_THREAD_EVENT] = sql_insert_thread_event,
 		[INSERT_LOST] = sql_insert_lost,
 		[INSERT_FINAL_SNAPSHOT] = sql_insert_final_snapshot,
+		[INSERT_STACK] = sql_insert_stack,
+		[INSERT_EVENT_STACK] = sql_insert_event_stack,
 	};
 
 	for (int i = 0; i < STATEMENT_COUNT; i++)
@@ -293,7 +297,8 @@ static void bind_trap(sqlite3_stmt *insert, const struct perf_stamp *stamp,
 	}
 	sqlite3_bind_int64(insert, 8, (sqlite3_int64)trap->self);
 	sqlite3_bind_int64(insert, 9, (sqlite3_int64)trap->state);
-	sqlite3_bind_int64(insert, 10, (sqlite3_int64)trap->return_address);
+	if (trap->return_address)
+		sqlite3_bind_int64(insert, 10, (sqlite3_int64)trap->return_address);
 	if (probe->kind == PROBE_LIFE)
 		return;
 	sqlite3_bind_int64(insert, 11, (sqlite3_int64)trap->waker_data);
@@ -304,8 +309,10 @@ static void bind_trap(sqlite3_stmt *insert, const struct perf_stamp *stamp,
 				  (int)(probe->words * sizeof(trap->words[0])), SQLITE_STATIC);
 }
 
-int store_add_trap(struct store *store, const struct perf_stamp *stamp, const struct trap *trap)
+int store_add_trap(struct store *store, const struct perf_stamp *stamp, const struct trap *trap,
+		   uint32_t stack_id)
 {
+	sqlite3_stmt *insert = store->statements[INSERT_EVENT_STACK];
 	const struct probe_plan *plan = store->plan;
 
 	if (store->failed || trap->probe_id == 0 || trap->probe_id > plan->probe_count)
@@ -313,7 +320,28 @@ int store_add_trap(struct store *store, const struct perf_stamp *stamp, const st
 	bind_trap(store->statements[INSERT_EVENT], stamp, trap,
 		  &plan->probes[trap->probe_id - 1]);
 	store->traps++;
-	return step(store, INSERT_EVENT);
+	if (step(store, INSERT_EVENT))
+		return -1;
+	if (!stack_id)
+		return 0;
+	sqlite3_bind_int64(insert, 1, sqlite3_last_insert_rowid(store->db));
+	sqlite3_bind_int64(insert, 2, stack_id);
+	return step(store, INSERT_EVENT_STACK);
+}
+
+int store_add_stack(struct store *store, uint32_t id, const struct stack_text *text)
+{
+	sqlite3_stmt *insert = store->statements[INSERT_STACK];
+
+	if (store->failed)
+		return -1;
+	sqlite3_bind_int64(insert, 1, id);
+	sqlite3_bind_text(insert, 2, text->function, -1, SQLITE_STATIC);
+	sqlite3_bind_text(insert, 3, text->file, -1, SQLITE_STATIC);
+	if (text->line)
+		sqlite3_bind_int64(insert, 4, text->line);
+	sqlite3_bind_text(insert, 5, text->frames, -1, SQLITE_STATIC);
+	return step(store, INSERT_STACK);
 }
 
 int store_add_lost(struct store *store, const struct perf_stamp *stamp, uint64_t since_ns,

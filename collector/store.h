@@ -38,10 +38,10 @@ int store_publish(struct store *store);
 
 /*
  * Add one record. They return 0, or -1 after one line on stderr; after a failure
- * every further call fails silently.
+ * every further call fails silently. stack_id: the stack of the trap; 0: not known.
  */
-int store_add_trap(struct store *store, const struct perf_stamp *stamp,
-		   const struct trap *trap);
+int store_add_trap(struct store *store, const struct perf_stamp *stamp, const struct trap *trap,
+		   uint32_t stack_id);
 int store_add_lost(struct store *store, const struct perf_stamp *stamp, uint64_t since_ns,
 		   uint64_t count);
 int store_add_thread_event(struct store *store, const struct perf_stamp *stamp,
@@ -56,6 +56,17 @@ int store_add_thread_event(struct store *store, const struct perf_stamp *stamp,
 int store_add_final_snapshot(struct store *store, uint64_t time_ns, uint32_t pid,
 			     uint32_t probe_id, uint64_t address, uint64_t self,
 			     const uint64_t *words);
+
+/* What is known of a call stack; columns of table stack. */
+struct stack_text {
+	const char *function; /* NULL: unknown, as the others but frames */
+	const char *file;
+	unsigned line; /* 0: unknown */
+	const char *frames;
+};
+
+/* Add what the stack of that id is. Returns 0, or -1 after one line on stderr. */
+int store_add_stack(struct store *store, uint32_t id, const struct stack_text *text);
 
 /* Put all records so far on disk, where readers see them. Returns as above. */
 int store_flush(struct store *store);

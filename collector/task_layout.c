@@ -181,3 +181,14 @@ bool task_layout_find(const struct dwarf_pass *pass, Dwarf_Die *function,
 	layout->future = search.offset;
 	return search.found == 1;
 }
+
+bool task_layout_box(const struct dwarf_pass *pass, const struct executor *executor,
+		     uint64_t *offset)
+{
+	Dwarf_Die task;
+	Dwarf_Die member;
+
+	return find_type(pass, executor->task, NULL, &task) &&
+	       layout_child(&task, DW_TAG_member, "future", &member) &&
+	       layout_member_offset(&member, offset);
+}

@@ -34,4 +34,11 @@ bool task_layout_find(const struct dwarf_pass *pass, Dwarf_Die *function,
 		      const struct executor *executor, Dwarf_Die *future,
 		      struct task_layout *layout);
 
+/*
+ * Where in what the executor's function gets the address of the boxed future is, bytes from
+ * its start. False if the debug information does not tell.
+ */
+bool task_layout_box(const struct dwarf_pass *pass, const struct executor *executor,
+		     uint64_t *offset);
+
 #endif

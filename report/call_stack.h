@@ -26,7 +26,8 @@ enum poll_result {
 /* What a row of the replay is. */
 enum row_kind {
 	ROW_POLL,
-	ROW_HIT, /* of a probe of the user's own */
+	ROW_HIT,   /* of a probe of the user's own */
+	ROW_SPAWN, /* of a task */
 };
 
 struct future;
@@ -57,6 +58,8 @@ struct poll {
 	bool runs_task; /* an executor's function that runs a task, itself awaited by nobody */
 	bool hosts;     /* no poll, but polls are inlined into it: see inferred.h */
 	bool blocks_on; /* an executor's function that returns when its one future is ready */
+	int64_t runner_event_id; /* entry of the executor's function that runs the task whose
+				  * root this polls; 0: unknown, or it is no root */
 	int64_t image_id;
 	uint64_t function_address; /* of its poll function, as linked */
 	uint64_t function_size;    /* bytes; 0: unknown */

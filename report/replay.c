@@ -37,6 +37,7 @@ enum output_column {
 	OUT_FINISHED,
 	OUT_SOURCE,
 	OUT_CERTAIN,
+	OUT_RUNNER,
 };
 
 struct replay_table {
@@ -135,7 +136,8 @@ static void result_text(sqlite3_context *context, enum poll_result result)
 		sqlite3_result_text(context, names[result], -1, SQLITE_STATIC);
 }
 
-static const char *const row_names[] = {[ROW_POLL] = "poll", [ROW_HIT] = "hit"};
+static const char *const row_names[] = {
+	[ROW_POLL] = "poll", [ROW_HIT] = "hit", [ROW_SPAWN] = "spawn"};
 
 /* Without a call of these the column is NULL. */
 static void result_if(sqlite3_context *context, bool known, int64_t value)
@@ -239,6 +241,9 @@ static int vtab_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
 	case OUT_CERTAIN:
 		sqlite3_result_int(context,
 				   (!poll->is_inferred || poll->certain) && !poll->uncounted);
+		break;
+	case OUT_RUNNER:
+		result_if(context, poll->runner_event_id, poll->runner_event_id);
 		break;
 	}
 	return SQLITE_OK;

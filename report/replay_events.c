@@ -158,12 +158,22 @@ static void note_blocked(struct thread *thread, const struct poll *poll)
 		executor->blocked = poll->future;
 }
 
+/* The executor's function that runs the task whose root poll, just begun, polls. */
+static void find_runner(const struct call_stack *stack, struct poll *poll)
+{
+	const struct poll *runner = poll->runs_task ? poll : call_stack_executor(stack);
+
+	if (runner && !runner->blocks_on)
+		poll->runner_event_id = runner->event_id;
+}
+
 /* An inferred_begin. */
 static int begin_inferred(void *context, struct poll *poll)
 {
 	struct replay *replay = context;
 
 	poll->id = ++replay->poll_count;
+	find_runner(&replay->thread->stack, poll);
 	if (futures_begin(replay->futures, poll))
 		return -1;
 	note_blocked(replay->thread, poll);
@@ -248,6 +258,31 @@ static void take_hit(struct replay *replay, struct thread *thread)
 	thread->hits = hit;
 }
 
+/* A task is spawned; in which poll is what its row tells. */
+static void take_spawn(struct replay *replay, struct thread *thread)
+{
+	sqlite3_stmt *row = replay->input;
+	struct poll *spawn = calloc(1, sizeof(*spawn));
+	const struct poll *around;
+
+	if (!spawn) {
+		replay->out_of_memory = true;
+		return;
+	}
+	around = call_stack_find(&thread->stack,
+				 (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS),
+				 (uint64_t)sqlite3_column_int64(row, IN_SP));
+	spawn->row = ROW_SPAWN;
+	spawn->event_id = sqlite3_column_int64(row, IN_EVENT);
+	/* One whose end no probe tells may be over. */
+	if (around && around->type_id && around->exits_known) {
+		spawn->parent_id = around->id;
+		spawn->future_id = around->future_id;
+		spawn->task_id = around->task_id;
+	}
+	add_row(replay, spawn);
+}
+
 static struct hosting hosting_on(struct replay *replay, struct thread *thread)
 {
 	return (struct hosting){replay->inferred, &thread->stack, take_closed, replay};
@@ -308,6 +343,7 @@ static void enter(struct replay *replay, struct thread *thread)
 				     true);
 	if (poll->type_id) {
 		poll->id = ++replay->poll_count;
+		find_runner(&thread->stack, poll);
 		if (inferred_read(
 			    replay->inferred, poll, sqlite3_column_blob(row, IN_SNAPSHOT),
 			    (size_t)sqlite3_column_bytes(row, IN_SNAPSHOT) / sizeof(uint64_t),
@@ -414,6 +450,7 @@ static void take_row(struct replay *replay)
 	} takers[] = {
 		{"entry", enter},      {"exit", leave_by_return}, {"tail", leave_by_jump},
 		{"store", take_store}, {"start", start_thread},   {"user", take_hit},
+		{"spawn", take_spawn},
 	};
 	const char *kind = (const char *)sqlite3_column_text(replay->input, IN_KIND);
 	struct thread *thread = thread_of(replay, sqlite3_column_int64(replay->input, IN_TID));

@@ -8,6 +8,7 @@ DROP TABLE IF EXISTS probe_hit;
 DROP TABLE IF EXISTS await_chain;
 DROP TABLE IF EXISTS await_edge;
 DROP TABLE IF EXISTS poll_count;
+DROP TABLE IF EXISTS spawn;
 DROP TABLE IF EXISTS task;
 DROP TABLE IF EXISTS future;
 DROP TABLE IF EXISTS poll;
@@ -98,7 +99,28 @@ CREATE TABLE task (
     last_poll_ns INTEGER NOT NULL,
     polls INTEGER NOT NULL,   -- of the root future
     busy_ns INTEGER,
-    outcome TEXT
+    outcome TEXT,
+    spawned_ns INTEGER,       -- NULL: its spawn was not seen, as of what is blocked on, or its
+                              -- executor is not known
+    spawn_file TEXT,          -- where the user's code spawned it; NULL: not known
+    spawn_line INTEGER,
+    spawned_by_task_id INTEGER REFERENCES task (id) -- the task that did; NULL: not known, or
+                              -- it was from outside
+);
+
+-- One row per spawn of a task.
+CREATE TABLE spawn (
+    id INTEGER PRIMARY KEY,   -- in the order of time_ns
+    event_id INTEGER NOT NULL REFERENCES event (id),
+    time_ns INTEGER NOT NULL,
+    pid INTEGER NOT NULL,
+    tid INTEGER NOT NULL,
+    task_id INTEGER REFERENCES task (id), -- NULL: no poll of it was recorded
+    by_poll_id INTEGER REFERENCES poll (id), -- the innermost poll it was in; NULL: it was in
+                              -- none, or in one that is not known
+    by_future_id INTEGER REFERENCES future (id), -- of that poll
+    by_task_id INTEGER REFERENCES task (id), -- of that poll
+    stack_id INTEGER REFERENCES stack (id) -- where; NULL: not known
 );
 
 -- One row per future type that was probed.

@@ -3,9 +3,10 @@
 -- name: replay_columns
 -- What the events say when they are replayed (report/replay.c): one row per poll, and one
 -- per hit of a probe of the user's own: event_id, and of the poll it was in parent_id,
--- future_id and task_id (NULL: in none); the rest of it has no meaning.
+-- future_id and task_id (NULL: in none); the rest of it has no meaning. A spawn is like a
+-- hit.
 CREATE TABLE replay (
-    row TEXT,                -- poll or hit
+    row TEXT,                -- poll, hit or spawn
     id INTEGER,              -- poll: from 1 on
     event_id INTEGER,        -- of the entry
     future_id INTEGER,       -- from 1 on, in the order of the first poll
@@ -33,7 +34,9 @@ CREATE TABLE replay (
     running INTEGER,         -- 1: it never ended
     finished INTEGER,        -- 1: the future is known to have been ready after it
     source TEXT,             -- probe or snapshot
-    certain INTEGER          -- 0: likely, but not sure to have happened
+    certain INTEGER,         -- 0: likely, but not sure to have happened
+    runner_event_id INTEGER  -- entry of the executor's function that runs the task whose root
+                             -- this polls; NULL: unknown, or it is no root
 );
 
 -- name: replay_losses
@@ -139,6 +142,8 @@ CREATE TEMP TABLE replayed AS SELECT * FROM replay;
 INSERT INTO probe_hit (event_id, probe_id, time_ns, pid, tid, poll_id, future_id, task_id)
 SELECT e.id, e.probe_id, e.time_ns, e.pid, e.tid, r.parent_id, r.future_id, r.task_id
 FROM replayed r JOIN event e ON e.id = r.event_id WHERE r.row = 'hit' ORDER BY e.time_ns;
+CREATE TEMP TABLE spawn_place AS
+SELECT event_id, parent_id AS poll_id, future_id, task_id FROM replayed WHERE row = 'spawn';
 DELETE FROM replayed WHERE row <> 'poll';
 
 INSERT INTO chain (id, parent_id, future_type_id)
@@ -216,6 +221,61 @@ SELECT f.task_id, f.id, t.name, f.first_poll_ns, f.last_poll_ns, f.polls, f.busy
 FROM future f JOIN future_type t ON t.id = f.future_type_id
 -- A future that tasks polled before an executor did is the root of a later one.
 WHERE f.parent_id IS NULL ORDER BY f.task_id;
+
+-- name: reconstruct_spawns
+-- A task is spawned before it is polled, and its address is not used again before it ends:
+-- the last spawn at the address before the first poll there is that of the task.
+CREATE TEMP TABLE spawned AS
+WITH first AS (
+    -- SQLite takes the other columns from the row that has the minimum.
+    SELECT future_id, min(id), event_id, runner_event_id, start_ns FROM replayed
+    WHERE parent_id IS NULL GROUP BY future_id
+), seen AS (
+    SELECT e.time_ns, e.pid, e.self AS address, e.id AS event_id, NULL AS task_id
+    FROM spawn_place s JOIN event e ON e.id = s.event_id WHERE e.state = 0
+    UNION ALL
+    -- The executors that asyncrec knows pass the address of the task as its waker's data.
+    SELECT f.start_ns, e.pid, coalesce(r.self, e.waker_data), NULL, k.id
+    FROM first f JOIN task k ON k.root_future_id = f.future_id JOIN event e ON e.id = f.event_id
+    LEFT JOIN event r ON r.id = f.runner_event_id
+), next AS (
+    SELECT event_id, lead(task_id) OVER (
+        PARTITION BY pid, address ORDER BY time_ns, event_id IS NULL) AS task_id
+    FROM seen
+)
+SELECT event_id, task_id FROM next WHERE task_id IS NOT NULL;
+
+-- Where just the memory of the future is known, what is polled in it first is of the task.
+CREATE TEMP TABLE boxed AS
+SELECT e.id, e.pid, e.time_ns, e.self AS address, e.state AS size
+FROM spawn_place s JOIN event e ON e.id = s.event_id WHERE e.state <> 0;
+CREATE TEMP TABLE placed AS
+SELECT address, pid, first_poll_ns, task_id FROM future WHERE EXISTS (SELECT 1 FROM boxed);
+CREATE INDEX temp.placed_address ON placed (address);
+INSERT INTO spawned (event_id, task_id)
+SELECT id, task_id FROM (
+    SELECT b.id, p.task_id, min(p.first_poll_ns)
+    FROM boxed b JOIN placed p ON p.address BETWEEN b.address AND b.address + b.size - 1
+        AND p.pid = b.pid AND p.first_poll_ns >= b.time_ns
+    GROUP BY b.id);
+CREATE INDEX temp.spawned_event_id ON spawned (event_id);
+
+INSERT INTO spawn (event_id, time_ns, pid, tid, task_id, by_poll_id, by_future_id, by_task_id,
+    stack_id)
+SELECT e.id, e.time_ns, e.pid, e.tid, p.task_id, s.poll_id, s.future_id, s.task_id, x.stack_id
+FROM spawn_place s JOIN event e ON e.id = s.event_id
+LEFT JOIN spawned p ON p.event_id = e.id LEFT JOIN event_stack x ON x.event_id = e.id
+ORDER BY e.time_ns;
+
+UPDATE task SET spawned_ns = s.time_ns, spawn_file = s.file, spawn_line = s.line,
+    spawned_by_task_id = s.by_task_id
+FROM (SELECT s.task_id, s.time_ns, x.file, x.line, s.by_task_id
+    FROM spawn s LEFT JOIN stack x ON x.id = s.stack_id) s
+WHERE s.task_id = task.id;
+DROP TABLE temp.spawn_place;
+DROP TABLE temp.spawned;
+DROP TABLE temp.boxed;
+DROP TABLE temp.placed;
 
 -- name: reconstruct_counts
 CREATE TEMP TABLE chain_sum AS

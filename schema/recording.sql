@@ -131,16 +131,35 @@ CREATE TABLE event (
     sp INTEGER NOT NULL,    -- stack pointer; plus probe.stack_above it is equal for both
                             -- ends of one call, with the return address on top
     self INTEGER,           -- entry: address of the polled future, or of the task it is in;
-                            -- wake, drop, spawn: first argument of the function
-    state INTEGER,          -- entry: the coroutine's state before this poll; drop: then
+                            -- wake, drop: first argument of the function; spawn: address
+                            -- of the task, or of the future that is to be one
+    state INTEGER,          -- entry: the coroutine's state before this poll; drop: then;
+                            -- spawn: size of the future at self, 0: that is the task
     task_state INTEGER,     -- entry, runs_task: lowest byte of the executor's state of the task
-    return_address INTEGER, -- entry, wake, drop, spawn: where the call came from
+    return_address INTEGER, -- entry, wake, drop: where the call came from
     waker_data INTEGER,     -- entry: the two words of the RawWaker in the Context
     waker_vtable INTEGER,
     snapshot BLOB,          -- entry: words of the future's memory, eight bytes each in the
                             -- processor's order, for snapshot_node; NULL: none
     result INTEGER          -- exit: discriminant of the returned Poll; tail: the target;
                             -- store: what the register holds; NULL: none is stored
+);
+
+-- Where the call stacks of events came from. Each different one is one row.
+CREATE TABLE stack (
+    id INTEGER PRIMARY KEY,
+    function TEXT,          -- of the innermost call that the user's code made: not in the
+                            -- standard library nor in an executor; NULL: not known
+    file TEXT,              -- of that call
+    line INTEGER,
+    frames TEXT NOT NULL    -- all functions, innermost first, as `function (file:line)`, one
+                            -- a line
+);
+
+-- The stacks of spawns. An event without a row has a stack that could not be told.
+CREATE TABLE event_stack (
+    event_id INTEGER PRIMARY KEY REFERENCES event (id),
+    stack_id INTEGER NOT NULL REFERENCES stack (id)
 );
 
 -- How the memory of a polled future tells of the futures inside it: one row per future,
@@ -297,6 +316,12 @@ VALUES (?, ?, ?, ?, ?, ?, ?);
 INSERT INTO event (time_ns, cpu, pid, tid, probe_id, address, sp, self, state, return_address,
     waker_data, waker_vtable, result, task_state, snapshot)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_stack
+INSERT INTO stack (id, function, file, line, frames) VALUES (?, ?, ?, ?, ?);
+
+-- name: insert_event_stack
+INSERT INTO event_stack (event_id, stack_id) VALUES (?, ?);
 
 -- name: insert_final_snapshot
 INSERT INTO final_snapshot (time_ns, pid, probe_id, address, self, snapshot)

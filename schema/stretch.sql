@@ -45,3 +45,11 @@ CREATE TEMP TABLE task AS SELECT * FROM main.task WHERE 0;
 CREATE TEMP TABLE poll_count AS SELECT * FROM main.poll_count WHERE 0;
 CREATE TEMP TABLE await_edge AS SELECT * FROM main.await_edge WHERE 0;
 CREATE TEMP TABLE await_chain AS SELECT * FROM main.await_chain WHERE 0;
+
+-- name: stretch_spawns
+-- Of a task that was polled before the stretch, too, the wait for its first poll is over.
+UPDATE temp.task SET
+    spawned_ns = CASE WHEN m.first_poll_ns = task.first_poll_ns THEN m.spawned_ns END,
+    spawn_file = m.spawn_file, spawn_line = m.spawn_line,
+    spawned_by_task_id = m.spawned_by_task_id
+FROM main.task m WHERE m.id = task.id;

@@ -43,6 +43,10 @@ ORDER BY polls DESC, name
 
 -- name: view_relations
 -- What several views read, there while the recording is open.
+-- The stretch of time that is looked at: all, if the options give none (stretch.sql).
+CREATE TEMP TABLE IF NOT EXISTS stretch AS
+SELECT 0 AS from_ns, 9223372036854775807 AS to_ns;
+
 -- Where a chain's last future is awaited: all the lines, and the file in which most of
 -- its polls were.
 CREATE TEMP VIEW chain_place AS
@@ -149,10 +153,29 @@ WHERE f.polls > 0
 ORDER BY f.polls DESC, f.name
 
 -- name: view_tasks
-SELECT k.id, k.polls, k.busy_ns, f.last_poll_ns - f.first_poll_ns AS lifetime_ns, k.outcome,
-    k.name, t.file, t.line
-FROM task k JOIN future f ON f.id = k.root_future_id JOIN future_type t ON t.id = f.future_type_id
-ORDER BY k.id
+-- Where and when each task was spawned and what became of its time, the longest first. A
+-- task that was spawned is scheduled until its first poll.
+WITH ended AS (
+    SELECT min(to_ns, coalesce((SELECT value FROM meta WHERE key = 'end_ns'),
+        (SELECT max(time_ns) FROM event))) AS ns
+    FROM stretch
+), life AS (
+    SELECT k.id, k.polls, k.busy_ns, k.name, k.spawn_file, k.spawn_line,
+        coalesce(k.spawned_ns, k.first_poll_ns) AS begin_ns,
+        CASE k.outcome WHEN 'live' THEN (SELECT ns FROM ended)
+            ELSE max(coalesce(p.end_ns, p.start_ns)) END AS end_ns,
+        coalesce(k.first_poll_ns - k.spawned_ns, 0) AS scheduled_ns,
+        -- A poll that has no result had not come to its end.
+        CASE WHEN k.outcome IS NOT 'live' THEN coalesce(k.outcome, 'unknown')
+            WHEN sum(p.result IS NULL AND p.start_ns = k.last_poll_ns) THEN 'running'
+            ELSE 'idle' END AS state
+    FROM task k JOIN poll p ON p.future_id = k.root_future_id
+    GROUP BY k.id
+)
+SELECT id, state, end_ns - begin_ns AS total_ns, busy_ns, scheduled_ns,
+    end_ns - begin_ns - scheduled_ns - busy_ns AS idle_ns, polls, spawn_file AS file,
+    spawn_line AS line, name
+FROM life ORDER BY total_ns DESC, id
 
 -- name: view_chains
 SELECT polls, busy_ns, wait_ns, depth, chain FROM await_chain ORDER BY wait_ns DESC, polls DESC

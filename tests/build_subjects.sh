@@ -49,6 +49,9 @@ for profile in debug release; do
         up_to_date "$out/smol_tasks-$version-$profile" ||
             build_cargo "$out" "$rustc" $version $profile runtimes smol_tasks async_std_tasks \
                 futures_tasks tokio_local tokio_pool
+        up_to_date "$out/tokio_spawns-$version-$profile" ||
+            build_cargo "$out" "$rustc" $version $profile runtimes tokio_spawns smol_spawns \
+                async_std_spawns futures_spawns
     done
 done
 
@@ -72,6 +75,10 @@ for profile in lto small; do
 done
 up_to_date "$out/smol_tasks-1.96-lto" ||
     build_cargo "$out" "$out/rustc-1.96" 1.96 lto runtimes smol_tasks tokio_local tokio_pool
+up_to_date "$out/tokio_spawns-1.96-lto" ||
+    build_cargo "$out" "$out/rustc-1.96" 1.96 lto runtimes tokio_spawns smol_spawns
+up_to_date "$out/tokio_spawns-1.63-lto" ||
+    build_cargo "$out" /usr/bin/rustc 1.63 lto runtimes tokio_spawns smol_spawns
 
 # variant NAME FLAG...: seed.rs by both compilers as variant-NAME-RUSTC.
 variant() {

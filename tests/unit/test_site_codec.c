@@ -75,6 +75,9 @@ static struct life_site lives[] = {
 	 .type = 1,
 	 .address = UINT64_MAX,
 	 .symbol = "bind",
+	 .argument = 1,
+	 .boxed = true,
+	 .stack_bytes = UINT32_MAX,
 	 .self_offset = 8},
 	{.kind = LIFE_WAKE, .type = POLL_SITE_NO_TYPE},
 };
@@ -143,6 +146,9 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(read_sites.store_count, 2);
 	assert_int_equal(read_sites.life_count, 2);
 	assert_string_equal(read_sites.lives[0].symbol, "bind");
+	assert_int_equal(read_sites.lives[0].argument, 1);
+	assert_true(read_sites.lives[0].boxed);
+	assert_int_equal(read_sites.lives[0].stack_bytes, UINT32_MAX);
 	assert_int_equal(read_sites.lives[1].type, POLL_SITE_NO_TYPE);
 	assert_int_equal(read_sites.stores[0].reg, -1);
 	assert_int_equal(read_sites.stores[1].shift, 8);
