@@ -19,6 +19,7 @@ struct future {
 	int64_t task_id;             /* 0: no task's root */
 	int64_t container_future_id; /* of the coroutine that holds it; 0: none */
 	struct poll *last;           /* its last poll, not done yet; NULL: done */
+	struct poll *final;          /* the one that was done when the recording ended, or NULL */
 	enum poll_result last_result;
 	UT_hash_handle hh; /* keyed by key */
 };
@@ -242,6 +243,10 @@ int futures_begin(struct futures *futures, struct poll *poll)
 		}
 		settle(futures, future, poll);
 	}
+	/* Inferred in one that ended after the last of its own, which was none then. */
+	if (future->final)
+		future->final->is_last = false;
+	future->final = NULL;
 	future->container_future_id = poll->container_future_id;
 	future->last = poll;
 	future->last_result = POLL_UNKNOWN;
@@ -308,9 +313,13 @@ void futures_finish(struct futures *futures)
 	struct future *future;
 
 	/* Polls inferred in others end with those, and new ones may yet be inferred. */
-	for (future = futures->by_key; future; future = future->hh.next)
-		if (future->last && !future->last->is_inferred)
-			settle(futures, future, NULL);
+	for (future = futures->by_key; future; future = future->hh.next) {
+		if (!future->last || future->last->is_inferred)
+			continue;
+		/* It is given out when all futures have finished. */
+		future->final = future->last;
+		settle(futures, future, NULL);
+	}
 	for (future = futures->by_key; future; future = future->hh.next)
 		settle(futures, future, NULL);
 }
