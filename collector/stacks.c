@@ -223,25 +223,43 @@ static size_t find_by_symbol(const struct image *image, uint64_t address,
 	return *crate != NULL;
 }
 
+/* Whose code a frame is. */
+enum place {
+	PLACE_NONE,       /* the runtime's */
+	PLACE_DEPENDENCY, /* what the user took from elsewhere */
+	PLACE_OWN,
+};
+
 /* What a stack turns out to be. */
 struct description {
 	struct stack_text text; /* what is stored; borrowed strings */
 	FILE *out;              /* to text.frames */
 	char *function;         /* owned; text.function */
-	bool placed;            /* the user's code was met */
+	enum place place; /* what text names: the first of the user's own, else of others */
 };
+
+/* Does cargo have the file from a registry or a repository? Debian's crates are in one, too. */
+static bool is_dependency(const char *file)
+{
+	return file && (strstr(file, "/registry/") || strstr(file, "/git/checkouts/"));
+}
 
 static void describe_frame(struct description *description, const struct source_frame *frame)
 {
 	struct stack_text *text = &description->text;
+	enum place place;
 
 	fprintf(description->out, "%s%s", ftell(description->out) ? "\n" : "",
 		frame->function ? frame->function : "?");
 	if (frame->file)
 		fprintf(description->out, " (%s:%u)", frame->file, frame->line);
-	if (description->placed || !frame->crate || executors_own_crate(frame->crate))
+	if (!frame->crate || executors_own_crate(frame->crate))
 		return;
-	description->placed = true;
+	place = is_dependency(frame->file) ? PLACE_DEPENDENCY : PLACE_OWN;
+	if (place <= description->place)
+		return;
+	description->place = place;
+	free(description->function);
 	description->function = frame->function ? strdup(frame->function) : NULL;
 	text->function = description->function;
 	text->file = frame->file;

@@ -148,8 +148,8 @@ CREATE TABLE event (
 -- Where the call stacks of events came from. Each different one is one row.
 CREATE TABLE stack (
     id INTEGER PRIMARY KEY,
-    function TEXT,          -- of the innermost call that the user's code made: not in the
-                            -- standard library nor in an executor; NULL: not known
+    function TEXT,          -- of the innermost call that the user's code made: the program's
+                            -- own, else that of a crate which is no executor; NULL: not known
     file TEXT,              -- of that call
     line INTEGER,
     frames TEXT NOT NULL    -- all functions, innermost first, as `function (file:line)`, one
