@@ -25,6 +25,7 @@
 #include "symbol_sites.h"
 #include "task_layout.h"
 #include "type_name.h"
+#include "wake_sites.h"
 
 #include <dwarf.h>
 #include <stdlib.h>
@@ -625,7 +626,8 @@ int poll_sites_find(const struct image *image, bool with_stores, struct poll_sit
 		sites->from_symbols = true;
 	}
 	if (!status && sites->site_count)
-		status = executors_find(image, sites);
+		status = executors_find(image, sites) ||
+			 wake_sites_find(image, &finder.pass.wakers, sites);
 	if (status) {
 		message_error("%s: finding its poll functions: out of memory", image->path);
 	} else {

@@ -59,8 +59,9 @@ CREATE TABLE probe (
     kind TEXT NOT NULL      -- entry, exit (a return), tail (a jump to another function,
                             -- which returns in this one's place), store (see state_store)
                             -- or user (see user_probe); or, at the entry of other functions:
-                            -- wake, of a waker; drop, of a future; spawn, of a task
-        CHECK (kind IN ('entry', 'exit', 'tail', 'store', 'user', 'wake', 'drop', 'spawn')),
+                            -- wake, of a waker; drop, of a future; spawn, of a task;
+                            -- waker, a clone or drop of a waker
+        CHECK (kind IN ('entry', 'exit', 'tail', 'store', 'user', 'wake', 'drop', 'spawn', 'waker')),
     entry_id INTEGER NOT NULL REFERENCES probe (id), -- the entry of the same function;
                             -- others: itself
     file_offset INTEGER NOT NULL, -- bytes into the probed file
@@ -116,6 +117,25 @@ CREATE TABLE state_store (
 );
 CREATE INDEX state_store_probe_id ON state_store (probe_id);
 
+-- What a probe of kind wake or waker tells.
+CREATE TABLE waker_function (
+    probe_id INTEGER PRIMARY KEY REFERENCES probe (id),
+    operation TEXT NOT NULL -- of the waker whose data pointer event.self is: wake consumes
+                            -- it, wake_by_ref does not, either may be both of them
+        CHECK (operation IN ('clone', 'wake', 'wake_by_ref', 'either', 'drop')),
+    end_address INTEGER NOT NULL, -- first one behind the function, as linked
+    may_be_inlined INTEGER NOT NULL -- 1: it may also run where it was inlined, unseen
+);
+
+-- One row per RawWakerVTable in a probed file.
+CREATE TABLE waker_vtable (
+    image_id INTEGER NOT NULL REFERENCES image (id),
+    address INTEGER NOT NULL, -- virtual address as linked
+    wakes INTEGER NOT NULL, -- 2: every wake through it traps; 1: some may be inlined and do
+                            -- not; 0: no probe is on its wake or its wake_by_ref
+    wakers INTEGER NOT NULL -- the same of its clones and drops
+);
+
 -- One row per trap.
 CREATE TABLE event (
     id INTEGER PRIMARY KEY,
@@ -129,10 +149,10 @@ CREATE TABLE event (
     sp INTEGER NOT NULL,    -- stack pointer; plus probe.stack_above it is equal for both
                             -- ends of one call, with the return address on top
     self INTEGER,           -- entry: address of the polled future, or of the task it is in;
-                            -- wake, drop, spawn: first argument of the function
+                            -- wake, waker, drop, spawn: first argument of the function
     state INTEGER,          -- entry: the coroutine's state before this poll; drop: then
     task_state INTEGER,     -- entry, runs_task: lowest byte of the executor's state of the task
-    return_address INTEGER, -- entry, wake, drop, spawn: where the call came from
+    return_address INTEGER, -- entry, wake, waker, drop, spawn: where the call came from
     waker_data INTEGER,     -- entry: the two words of the RawWaker in the Context
     waker_vtable INTEGER,
     snapshot BLOB,          -- entry: words of the future's memory, eight bytes each in the
@@ -289,6 +309,12 @@ INSERT INTO user_probe (probe_id, text, symbol, offset, file, line) VALUES (?, ?
 -- name: insert_state_store
 INSERT INTO state_store (probe_id, inlined_poll_id, future_type_id, value, shift, is_reuse, shared)
 VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_waker_function
+INSERT INTO waker_function (probe_id, operation, end_address, may_be_inlined) VALUES (?, ?, ?, ?);
+
+-- name: insert_waker_vtable
+INSERT INTO waker_vtable (image_id, address, wakes, wakers) VALUES (?, ?, ?, ?);
 
 -- name: insert_event
 INSERT INTO event (time_ns, cpu, pid, tid, probe_id, address, sp, self, state, return_address,
