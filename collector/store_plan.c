@@ -349,8 +349,12 @@ static int write_waker_vtables(struct writer *writer)
 
 		bind_index(insert, 1, 1, writer->image);
 		sqlite3_bind_int64(insert, 2, (sqlite3_int64)vtable->address);
-		sqlite3_bind_int(insert, 3, wake < wake_by_ref ? wake : wake_by_ref);
-		sqlite3_bind_int(insert, 4, clone < drop ? clone : drop);
+		sqlite3_bind_int64(insert, 3, (sqlite3_int64)vtable->clone);
+		sqlite3_bind_int64(insert, 4, (sqlite3_int64)vtable->wake);
+		sqlite3_bind_int64(insert, 5, (sqlite3_int64)vtable->wake_by_ref);
+		sqlite3_bind_int64(insert, 6, (sqlite3_int64)vtable->drop);
+		sqlite3_bind_int(insert, 7, wake < wake_by_ref ? wake : wake_by_ref);
+		sqlite3_bind_int(insert, 8, clone < drop ? clone : drop);
 		if (step(writer, INSERT_WAKER_VTABLE))
 			return -1;
 	}

@@ -308,22 +308,26 @@ static int find_tables(struct search *search, struct poll_sites *sites)
 	return status;
 }
 
-static bool is_member(const struct search *search, uint64_t address)
+/* Is it a `wake`? */
+static bool is_wake(const struct search *search, uint64_t address)
 {
 	for (size_t i = 0; i < search->member_count; i++)
 		if (search->members[i].address == address)
-			return true;
+			return search->members[i].operations & 1U << WAKER_WAKE;
 	return false;
 }
 
-/* Was the function inlined into another than those of tables, whose traps tell of it? */
+/*
+ * May the function run without a trap, inlined into another? A `wake` may well consist of
+ * the `wake_by_ref` and the `drop` of its table: it is then the one that is called.
+ */
 static bool may_be_inlined(const struct search *search, const struct waker_function *function)
 {
 	if (!function)
 		return true;
 	for (size_t i = 0; i < search->found->copy_count && function->origin; i++)
 		if (search->found->copies[i].origin == function->origin &&
-		    !is_member(search, search->found->copies[i].function))
+		    (function->clones || !is_wake(search, search->found->copies[i].function)))
 			return true;
 	return false;
 }

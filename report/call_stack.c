@@ -130,7 +130,7 @@ void call_stack_return(struct call_stack *stack, int64_t now, enum poll_result r
 	} while (poll && poll->sp == sp && poll->in_tail_call);
 }
 
-struct poll *call_stack_find(const struct call_stack *stack, uint64_t address, uint64_t sp)
+struct poll *call_stack_around(const struct call_stack *stack, uint64_t address, uint64_t sp)
 {
 	for (size_t i = stack->count; i-- > 0;) {
 		struct poll *poll = stack->polls[i];
@@ -142,9 +142,16 @@ struct poll *call_stack_find(const struct call_stack *stack, uint64_t address, u
 		    !(poll->in_tail_call && poll->tail_is_linked &&
 		      poll->tail_target == address))
 			continue;
-		return poll->type_id ? poll : NULL;
+		return poll;
 	}
 	return NULL;
+}
+
+struct poll *call_stack_find(const struct call_stack *stack, uint64_t address, uint64_t sp)
+{
+	struct poll *poll = call_stack_around(stack, address, sp);
+
+	return poll && poll->type_id ? poll : NULL;
 }
 
 void call_stack_end(struct call_stack *stack, call_stack_closed *closed, void *context)

@@ -26,7 +26,8 @@ enum poll_result {
 /* What a row of the replay is. */
 enum row_kind {
 	ROW_POLL,
-	ROW_HIT, /* of a probe of the user's own */
+	ROW_HIT,  /* of a probe of the user's own */
+	ROW_WAKE, /* a call of a waker */
 };
 
 struct future;
@@ -94,7 +95,7 @@ struct poll {
 	struct future *future;
 	int64_t future_id;
 	int64_t container_future_id;
-	int64_t task_id;
+	int64_t task_id; /* of no poll: of the last one in it */
 	int64_t chain_id;
 	int64_t parent_chain_id;
 	int64_t state_after; /* -1: not known */
@@ -145,9 +146,12 @@ void call_stack_return(struct call_stack *stack, int64_t now, enum poll_result r
 		       call_stack_closed *closed, void *context);
 
 /*
- * The innermost open poll that a point in the function at address was passed in, at
- * stack pointer sp; NULL: in none, or in an executor's function that runs a task.
+ * The innermost open poll, or executor's function that runs a task, that a point in the
+ * function at address was passed in, at stack pointer sp; NULL: in none.
  */
+struct poll *call_stack_around(const struct call_stack *stack, uint64_t address, uint64_t sp);
+
+/* The same; NULL also for an executor's function. */
 struct poll *call_stack_find(const struct call_stack *stack, uint64_t address, uint64_t sp);
 
 /* The thread or the recording ended: every open poll goes on, or nobody knows. */

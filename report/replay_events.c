@@ -237,6 +237,40 @@ static void take_hit(struct replay *replay, struct thread *thread)
 	thread->hits = hit;
 }
 
+/* A waker is called; in which poll, or on behalf of which task, is what its row tells. */
+static void take_wake(struct replay *replay, struct thread *thread)
+{
+	sqlite3_stmt *row = replay->input;
+	struct poll *wake = calloc(1, sizeof(*wake));
+	const struct poll *around;
+
+	if (!wake) {
+		replay->out_of_memory = true;
+		return;
+	}
+	around = call_stack_around(&thread->stack,
+				   (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS),
+				   (uint64_t)sqlite3_column_int64(row, IN_SP));
+	wake->row = ROW_WAKE;
+	wake->event_id = sqlite3_column_int64(row, IN_EVENT);
+	/* One whose end no probe tells may be over. */
+	if (around && around->exits_known) {
+		wake->task_id = around->task_id;
+		wake->parent_id = around->type_id ? around->id : 0;
+		wake->future_id = around->type_id ? around->future_id : 0;
+	}
+	add_row(replay, wake);
+}
+
+/* The poll, which has just begun, is of a task: so is the executor's function around it. */
+static void name_executor(const struct call_stack *stack, const struct poll *poll)
+{
+	struct poll *outer = stack->count > 1 ? stack->polls[stack->count - 2] : NULL;
+
+	if (outer && !outer->type_id && !poll->parent)
+		outer->task_id = poll->task_id;
+}
+
 static void enter(struct replay *replay, struct thread *thread)
 {
 	sqlite3_stmt *row = replay->input;
@@ -294,6 +328,7 @@ static void enter(struct replay *replay, struct thread *thread)
 		    inferred_place(replay->inferred, poll) ||
 		    futures_begin(replay->futures, poll))
 			replay->out_of_memory = true;
+		name_executor(&thread->stack, poll);
 	}
 	claim_hits(thread, poll);
 }
@@ -409,6 +444,7 @@ static void take_row(struct replay *replay)
 	} takers[] = {
 		{"entry", enter},      {"exit", leave_by_return}, {"tail", leave_by_jump},
 		{"store", take_store}, {"start", start_thread},   {"user", take_hit},
+		{"wake", take_wake},
 	};
 	const char *kind = (const char *)sqlite3_column_text(replay->input, IN_KIND);
 	struct thread *thread = thread_of(replay, sqlite3_column_int64(replay->input, IN_TID));

@@ -3,9 +3,10 @@
 -- name: replay_columns
 -- What the events say when they are replayed (report/replay.c): one row per poll, and one
 -- per hit of a probe of the user's own: event_id, and of the poll it was in parent_id,
--- future_id and task_id (NULL: in none); the rest of it has no meaning.
+-- future_id and task_id (NULL: in none); the rest of it has no meaning. A wake is like a
+-- hit; between the polls of a task its executor wakes others in that task's name.
 CREATE TABLE replay (
-    row TEXT,                -- poll or hit
+    row TEXT,                -- poll, hit or wake
     id INTEGER,              -- poll: from 1 on
     event_id INTEGER,        -- of the entry
     future_id INTEGER,       -- from 1 on, in the order of the first poll
@@ -126,6 +127,9 @@ CREATE TEMP TABLE replayed AS SELECT * FROM replay;
 INSERT INTO probe_hit (event_id, probe_id, time_ns, pid, tid, poll_id, future_id, task_id)
 SELECT e.id, e.probe_id, e.time_ns, e.pid, e.tid, r.parent_id, r.future_id, r.task_id
 FROM replayed r JOIN event e ON e.id = r.event_id WHERE r.row = 'hit' ORDER BY e.time_ns;
+CREATE TEMP TABLE wake_place AS
+SELECT event_id, parent_id AS poll_id, future_id, task_id FROM replayed WHERE row = 'wake';
+CREATE UNIQUE INDEX temp.wake_place_event_id ON wake_place (event_id);
 DELETE FROM replayed WHERE row <> 'poll';
 
 INSERT INTO chain (id, parent_id, future_type_id)
@@ -202,6 +206,77 @@ SELECT f.task_id, f.id, t.name, f.first_poll_ns, f.last_poll_ns, f.polls, f.busy
 FROM future f JOIN future_type t ON t.id = f.future_type_id
 -- A future that tasks polled before an executor did is the root of a later one.
 WHERE f.parent_id IS NULL ORDER BY f.task_id;
+
+-- name: wake_prepare
+-- Where the vtables of wakers are in each process.
+CREATE TEMP TABLE loaded_vtable AS
+WITH loaded AS (
+    SELECT DISTINCT e.pid, p.image_id, e.address - p.address AS bias
+    FROM event e JOIN probe p ON p.id = e.probe_id
+    WHERE EXISTS (SELECT 1 FROM waker_function)
+)
+SELECT l.pid, v.address + l.bias AS address, v.id
+FROM loaded l JOIN waker_vtable v ON v.image_id = l.image_id;
+CREATE INDEX temp.loaded_vtable_address ON loaded_vtable (address, pid);
+
+CREATE TEMP TABLE waked_task (task_id INTEGER NOT NULL, exact INTEGER, lost INTEGER, shared INTEGER);
+
+-- name: wake_input
+-- Polls with the wakers that they got, and calls of the functions of wakers, in the order of
+-- time. The executors that asyncrec knows pass the address of the task as its waker's data.
+SELECT p.start_ns, 0, p.id,
+    CASE WHEN p.source <> 'probe' THEN NULL WHEN b.runs_task THEN e.self
+        WHEN v.id IS NOT NULL THEN e.waker_data END,
+    v.id, e.pid, p.tid, p.parent_id, p.future_id, p.task_id, p.end_ns, p.result, f.last_poll_ns,
+    -- Attached, it may be one that was polled before.
+    coalesce(p.state_before = 0, 0) OR EXISTS (SELECT 1 FROM meta WHERE key = 'exit_status'),
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM poll p JOIN future f ON f.id = p.future_id JOIN event e ON e.id = p.event_id
+JOIN probe b ON b.id = e.probe_id
+LEFT JOIN loaded_vtable v ON v.address = e.waker_vtable AND v.pid = e.pid
+WHERE EXISTS (SELECT 1 FROM waker_function)
+UNION ALL
+SELECT e.time_ns, 1, e.id, e.self,
+    (SELECT min(v.id) FROM waker_vtable v WHERE v.image_id = b.image_id
+        AND b.function_address IN (v.clone_address, v.wake_address, v.wake_by_ref_address,
+            v.drop_address)),
+    e.pid, e.tid, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    w.operation, b.function_address, w.end_address, e.return_address - (e.address - b.address),
+    e.sp, l.task_id, l.future_id, l.poll_id
+FROM waker_function w JOIN probe b ON b.id = w.probe_id JOIN event e ON e.probe_id = b.id
+LEFT JOIN wake_place l ON l.event_id = e.id
+ORDER BY 1, 2, 3;
+
+-- name: waker_vtables
+SELECT id, wakes, wakers FROM waker_vtable ORDER BY id;
+
+-- name: insert_wake
+INSERT INTO wake (id, event_id, time_ns, pid, tid, task_id, future_id, by_task_id, by_future_id,
+    by_poll_id, poll_id, sched_ns, effect, nested, by_value)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_waked_task
+INSERT INTO waked_task (task_id, exact, lost, shared) VALUES (?, ?, ?, ?);
+
+-- name: reconstruct_wakes
+UPDATE task SET
+    wakes_exact = w.exact AND NOT EXISTS (SELECT 1 FROM lost),
+    waker_lost = CASE WHEN NOT EXISTS (SELECT 1 FROM lost) THEN w.lost END
+FROM (SELECT task_id, min(exact) AS exact, max(lost) AS lost FROM waked_task
+    GROUP BY task_id HAVING NOT max(shared)) w
+WHERE w.task_id = task.id;
+CREATE INDEX wake_task_id ON wake (task_id);
+DROP TABLE temp.wake_place;
+DROP TABLE temp.loaded_vtable;
+DROP TABLE temp.waked_task;
+
+-- name: reconstruct_wake_sums
+UPDATE task SET wakes = w.wakes, self_wakes = w.self_wakes, sched_ns = w.sched_ns
+FROM (SELECT t.id, count(w.id) AS wakes, coalesce(sum(w.by_task_id = w.task_id), 0) AS self_wakes,
+        coalesce(sum(w.sched_ns), 0) AS sched_ns
+    FROM main.task t LEFT JOIN wake w ON w.task_id = t.id AND NOT w.nested
+    WHERE t.wakes_exact IS NOT NULL GROUP BY t.id) w
+WHERE w.id = task.id;
 
 -- name: reconstruct_counts
 CREATE TEMP TABLE chain_sum AS

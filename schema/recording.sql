@@ -129,8 +129,13 @@ CREATE TABLE waker_function (
 
 -- One row per RawWakerVTable in a probed file.
 CREATE TABLE waker_vtable (
+    id INTEGER PRIMARY KEY,
     image_id INTEGER NOT NULL REFERENCES image (id),
     address INTEGER NOT NULL, -- virtual address as linked
+    clone_address INTEGER NOT NULL, -- likewise, of the functions in it
+    wake_address INTEGER NOT NULL,
+    wake_by_ref_address INTEGER NOT NULL,
+    drop_address INTEGER NOT NULL,
     wakes INTEGER NOT NULL, -- 2: every wake through it traps; 1: some may be inlined and do
                             -- not; 0: no probe is on its wake or its wake_by_ref
     wakers INTEGER NOT NULL -- the same of its clones and drops
@@ -314,7 +319,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?);
 INSERT INTO waker_function (probe_id, operation, end_address, may_be_inlined) VALUES (?, ?, ?, ?);
 
 -- name: insert_waker_vtable
-INSERT INTO waker_vtable (image_id, address, wakes, wakers) VALUES (?, ?, ?, ?);
+INSERT INTO waker_vtable (image_id, address, clone_address, wake_address, wake_by_ref_address,
+    drop_address, wakes, wakers)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_event
 INSERT INTO event (time_ns, cpu, pid, tid, probe_id, address, sp, self, state, return_address,
