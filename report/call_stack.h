@@ -28,6 +28,7 @@ enum row_kind {
 	ROW_POLL,
 	ROW_HIT,  /* of a probe of the user's own */
 	ROW_WAKE, /* a call of a waker */
+	ROW_HOST, /* of a poll that runs tasks of others: it is an executor's */
 };
 
 struct future;
@@ -56,6 +57,7 @@ struct poll {
 	bool state_known;
 	bool exits_known; /* every exit of the function is probed */
 	bool runs_task; /* an executor's function that runs a task, itself awaited by nobody */
+	bool hosts;     /* such functions were called in it */
 	int64_t image_id;
 	uint64_t function_address; /* of its poll function, as linked */
 	uint64_t return_address;   /* where the call came from, as linked */

@@ -134,7 +134,8 @@ static void result_text(sqlite3_context *context, enum poll_result result)
 		sqlite3_result_text(context, names[result], -1, SQLITE_STATIC);
 }
 
-static const char *const row_names[] = {[ROW_POLL] = "poll", [ROW_HIT] = "hit", [ROW_WAKE] = "wake"};
+static const char *const row_names[] = {
+	[ROW_POLL] = "poll", [ROW_HIT] = "hit", [ROW_WAKE] = "wake", [ROW_HOST] = "host"};
 
 /* Without a call of these the column is NULL. */
 static void result_if(sqlite3_context *context, bool known, int64_t value)

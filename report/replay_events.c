@@ -262,13 +262,38 @@ static void take_wake(struct replay *replay, struct thread *thread)
 	add_row(replay, wake);
 }
 
+static struct poll *outer_of_last(const struct call_stack *stack)
+{
+	return stack->count > 1 ? stack->polls[stack->count - 2] : NULL;
+}
+
 /* The poll, which has just begun, is of a task: so is the executor's function around it. */
 static void name_executor(const struct call_stack *stack, const struct poll *poll)
 {
-	struct poll *outer = stack->count > 1 ? stack->polls[stack->count - 2] : NULL;
+	struct poll *outer = outer_of_last(stack);
 
 	if (outer && !outer->type_id && !poll->parent)
 		outer->task_id = poll->task_id;
+}
+
+/* A function that runs a task was entered: the poll around it, if any, is an executor's. */
+static void note_host(struct replay *replay, struct thread *thread)
+{
+	struct poll *outer = outer_of_last(&thread->stack);
+	struct poll *host;
+
+	if (!outer || !outer->type_id || outer->hosts)
+		return;
+	outer->hosts = true;
+	host = calloc(1, sizeof(*host));
+	if (!host) {
+		replay->out_of_memory = true;
+		return;
+	}
+	host->row = ROW_HOST;
+	host->event_id = outer->event_id;
+	host->future_id = outer->future_id;
+	add_row(replay, host);
 }
 
 static void enter(struct replay *replay, struct thread *thread)
@@ -319,6 +344,8 @@ static void enter(struct replay *replay, struct thread *thread)
 		call_stack_tail_call(poll, poll->start_ns,
 				     (uint64_t)sqlite3_column_int64(row, IN_TAIL_ADDRESS),
 				     true);
+	if (poll->runs_task)
+		note_host(replay, thread);
 	if (poll->type_id) {
 		poll->id = ++replay->poll_count;
 		if (inferred_read(

@@ -4,9 +4,10 @@
 -- What the events say when they are replayed (report/replay.c): one row per poll, and one
 -- per hit of a probe of the user's own: event_id, and of the poll it was in parent_id,
 -- future_id and task_id (NULL: in none); the rest of it has no meaning. A wake is like a
--- hit; between the polls of a task its executor wakes others in that task's name.
+-- hit; between the polls of a task its executor wakes others in that task's name. A host has
+-- the future_id of an executor's own future, in whose polls it runs tasks.
 CREATE TABLE replay (
-    row TEXT,                -- poll, hit or wake
+    row TEXT,                -- poll, hit, wake or host
     id INTEGER,              -- poll: from 1 on
     event_id INTEGER,        -- of the entry
     future_id INTEGER,       -- from 1 on, in the order of the first poll
@@ -128,7 +129,10 @@ INSERT INTO probe_hit (event_id, probe_id, time_ns, pid, tid, poll_id, future_id
 SELECT e.id, e.probe_id, e.time_ns, e.pid, e.tid, r.parent_id, r.future_id, r.task_id
 FROM replayed r JOIN event e ON e.id = r.event_id WHERE r.row = 'hit' ORDER BY e.time_ns;
 CREATE TEMP TABLE wake_place AS
-SELECT event_id, parent_id AS poll_id, future_id, task_id FROM replayed WHERE row = 'wake';
+SELECT event_id, parent_id AS poll_id, future_id, task_id FROM replayed
+-- What an executor wakes itself, as for a timer, is woken from outside.
+WHERE row = 'wake'
+    AND coalesce(future_id, 0) NOT IN (SELECT future_id FROM replayed WHERE row = 'host');
 CREATE UNIQUE INDEX temp.wake_place_event_id ON wake_place (event_id);
 DELETE FROM replayed WHERE row <> 'poll';
 
