@@ -25,6 +25,7 @@ struct thread {
 	int64_t tid;
 	struct waker_call calls[MOST_CALLS]; /* that may not have returned, outermost first */
 	size_t call_count;
+	bool is_recent; /* the last one of those is what the thread did last */
 	/* The poll that ended last. */
 	bool polled; /* what followed is not known yet */
 	uint64_t data;
@@ -148,10 +149,23 @@ void waker_count_polled(struct waker_counts *counts, const struct waker_count *c
 	if (!thread)
 		return;
 	end_poll(counts, thread, start_ns);
+	thread->is_recent = false;
 	thread->polled = true;
 	thread->data = data;
 	thread->vtable_id = count->vtable_id;
 	thread->end_ns = end_ns;
+}
+
+/*
+ * Was the last call a `wake` that has gone over into this one by a jump? That leaves the
+ * return address where it is, which else is so only if one place calls both.
+ */
+static bool has_jumped(const struct thread *thread, const struct waker_call *outer,
+		       const struct waker_call *call)
+{
+	return outer == &thread->calls[thread->call_count - 1] && thread->is_recent &&
+	       outer->sp == call->sp && outer->operation == WAKER_WAKE &&
+	       call->operation != WAKER_WAKE && outer->return_address == call->return_address;
 }
 
 /* Does one of the calls that have not returned make this one, for the same waker? */
@@ -162,9 +176,7 @@ static bool is_inside(struct thread *thread, const struct waker_call *call)
 
 	for (size_t i = 0; i < thread->call_count; i++) {
 		const struct waker_call *outer = &thread->calls[i];
-		/* A jump leaves the return address where it is. */
-		bool jumped = outer->sp == call->sp && outer->function != call->function &&
-			      outer->return_address == call->return_address;
+		bool jumped = has_jumped(thread, outer, call);
 
 		if (outer->sp < call->sp || (outer->sp == call->sp && !jumped))
 			continue;
@@ -175,7 +187,8 @@ static bool is_inside(struct thread *thread, const struct waker_call *call)
 			is_inside = true;
 	}
 	thread->call_count = kept;
-	if (kept < MOST_CALLS)
+	thread->is_recent = kept < MOST_CALLS;
+	if (thread->is_recent)
 		thread->calls[thread->call_count++] = *call;
 	return is_inside;
 }

@@ -1,1 +1,2 @@
+pub mod bells;
 pub mod work;
