@@ -29,6 +29,8 @@ int stretch_narrow(sqlite3 *db, const struct options *options)
 		sql_stretch_polls,
 		sql_stretch_futures,
 		sql_reconstruct_tasks,
+		sql_stretch_wakes,
+		sql_reconstruct_wake_sums,
 		sql_reconstruct_counts,
 	};
 	int status;

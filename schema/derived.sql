@@ -8,6 +8,7 @@ DROP TABLE IF EXISTS probe_hit;
 DROP TABLE IF EXISTS await_chain;
 DROP TABLE IF EXISTS await_edge;
 DROP TABLE IF EXISTS poll_count;
+DROP TABLE IF EXISTS unknown_waker;
 DROP TABLE IF EXISTS wake;
 DROP TABLE IF EXISTS task;
 DROP TABLE IF EXISTS future;
@@ -137,6 +138,14 @@ CREATE TABLE wake (
                               -- as FuturesUnordered does for each that it polls
     by_value INTEGER          -- 1: the waker was consumed (`wake`); 0: it was not
                               -- (`wake_by_ref`); NULL: one function does both
+);
+
+-- One row per vtable of wakers that polls got and that is in no probed file, as those of a
+-- shared library: wakes through it were not recorded.
+CREATE TABLE unknown_waker (
+    pid INTEGER NOT NULL,
+    address INTEGER NOT NULL, -- in the process
+    polls INTEGER NOT NULL    -- that trapped and got such a waker
 );
 
 -- One row per future type that was probed.

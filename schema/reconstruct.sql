@@ -270,6 +270,17 @@ FROM (SELECT task_id, min(exact) AS exact, max(lost) AS lost FROM waked_task
     GROUP BY task_id HAVING NOT max(shared)) w
 WHERE w.task_id = task.id;
 CREATE INDEX wake_task_id ON wake (task_id);
+
+INSERT INTO unknown_waker (pid, address, polls)
+SELECT * FROM (
+    SELECT e.pid, e.waker_vtable AS address, count(*)
+    FROM event e JOIN probe p ON p.id = e.probe_id
+    WHERE p.waker_known AND e.waker_vtable <> 0
+        -- Else wakes were not to be recorded.
+        AND (EXISTS (SELECT 1 FROM waker_function) OR NOT EXISTS (SELECT 1 FROM waker_vtable))
+    GROUP BY e.pid, e.waker_vtable) got
+WHERE NOT EXISTS (SELECT 1 FROM loaded_vtable v
+    WHERE v.address = got.address AND v.pid = got.pid);
 DROP TABLE temp.wake_place;
 DROP TABLE temp.loaded_vtable;
 DROP TABLE temp.waked_task;

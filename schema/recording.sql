@@ -341,6 +341,9 @@ INSERT INTO lost (time_ns, since_ns, cpu, count) VALUES (?, ?, ?, ?);
 -- name: count_polls
 SELECT count(*) FROM poll WHERE certain;
 
+-- name: count_unknown_wakers
+SELECT coalesce(sum(polls), 0) FROM unknown_waker;
+
 -- name: mark_recording
 PRAGMA application_id = 0x61726563; -- RECORDING_APPLICATION_ID: "arec"
 PRAGMA user_version = 1;            -- RECORDING_SCHEMA_VERSION

@@ -40,8 +40,15 @@ SELECT f.id, f.future_type_id, f.task_id, f.parent_id, f.container_id, f.await_p
 FROM summed s JOIN main.future f ON f.id = s.future_id;
 CREATE UNIQUE INDEX temp.future_id ON future (id);
 
+CREATE TEMP TABLE wake AS SELECT w.* FROM main.wake w, stretch s
+WHERE w.time_ns >= s.from_ns AND w.time_ns < s.to_ns;
+
 -- Empty, to be filled as those of the whole recording are (reconstruct.sql).
 CREATE TEMP TABLE task AS SELECT * FROM main.task WHERE 0;
 CREATE TEMP TABLE poll_count AS SELECT * FROM main.poll_count WHERE 0;
 CREATE TEMP TABLE await_edge AS SELECT * FROM main.await_edge WHERE 0;
 CREATE TEMP TABLE await_chain AS SELECT * FROM main.await_chain WHERE 0;
+
+-- name: stretch_wakes
+UPDATE task SET wakes_exact = m.wakes_exact, waker_lost = m.waker_lost
+FROM main.task m WHERE m.id = task.id;

@@ -171,7 +171,7 @@ FROM async_call ORDER BY total_ns DESC, calls DESC, callee
 SELECT count(*) AS wakes, sum(w.effect IS 'scheduled') AS scheduled,
     sum(w.effect IS 'running') AS running, sum(w.effect IS 'already') AS already,
     sum(w.effect IS 'finished') AS finished, sum(w.effect IS 'unpolled') AS unpolled,
-    sum(w.effect IS NULL) AS unknown, avg(w.sched_ns) AS avg_ns, max(w.sched_ns) AS max_ns,
+    sum(w.effect IS NULL) AS unknown, sum(w.sched_ns) / count(w.sched_ns) AS avg_ns, max(w.sched_ns) AS max_ns,
     coalesce(b.name, 'task ' || k.name, 'thread ' || h.name, 'outside') AS by,
     coalesce(a.file, r.file) AS file, coalesce(a.line, r.line) AS line,
     t.name AS woken
