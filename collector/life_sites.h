@@ -47,8 +47,8 @@ struct life_site {
 
 /* A RawWakerVTable in the data of the program. */
 struct waker_vtable {
-	uint64_t address;     /* virtual, as linked */
-	uint64_t clone;       /* addresses of its functions, likewise */
+	uint64_t address; /* virtual, as linked */
+	uint64_t clone;   /* addresses of its functions, likewise */
 	uint64_t wake;
 	uint64_t wake_by_ref;
 	uint64_t drop;

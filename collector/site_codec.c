@@ -179,8 +179,8 @@ static const struct field life_site_fields[] = {
 RECORD_OF(life_site);
 
 static const struct field waker_vtable_fields[] = {
-	NUMBER(waker_vtable, address),     NUMBER(waker_vtable, clone),
-	NUMBER(waker_vtable, wake),        NUMBER(waker_vtable, wake_by_ref),
+	NUMBER(waker_vtable, address), NUMBER(waker_vtable, clone),
+	NUMBER(waker_vtable, wake),    NUMBER(waker_vtable, wake_by_ref),
 	NUMBER(waker_vtable, drop),
 };
 RECORD_OF(waker_vtable);

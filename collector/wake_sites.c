@@ -185,8 +185,7 @@ static void read_layout(struct search *search)
 	Dwarf_Die member;
 
 	for (size_t i = 0; i < WAKER_OPERATION_COUNT; i++)
-		if (!vtable.addr ||
-		    !layout_child(&vtable, DW_TAG_member, names[i], &member) ||
+		if (!vtable.addr || !layout_child(&vtable, DW_TAG_member, names[i], &member) ||
 		    !layout_member_offset(&member, &search->offsets[i]))
 			search->offsets[i] = i * sizeof(uint64_t);
 }
@@ -230,8 +229,8 @@ static int compare_addresses(const void *left, const void *right)
 /* The addresses of all functions that are the `clone` of a table, sorted; NULL: no memory. */
 static uint64_t *find_clones(const struct search *search, size_t *count)
 {
-	uint64_t *clones = calloc(search->found->count + search->functions.count + 1,
-				  sizeof(*clones));
+	uint64_t *clones =
+		calloc(search->found->count + search->functions.count + 1, sizeof(*clones));
 
 	*count = 0;
 	for (size_t i = 0; clones && i < search->found->count; i++)
@@ -276,8 +275,7 @@ static int take_table(struct search *search, const struct slot *slot, struct pol
 		if (!targets[i])
 			return 0;
 	}
-	grown = realloc(sites->waker_vtables,
-			(sites->waker_vtable_count + 1) * sizeof(*grown));
+	grown = realloc(sites->waker_vtables, (sites->waker_vtable_count + 1) * sizeof(*grown));
 	if (!grown)
 		return -1;
 	sites->waker_vtables = grown;
@@ -359,7 +357,9 @@ static int add_site(struct search *search, const struct member *member,
 		.kind = member->operations & WAKES ? LIFE_WAKE : LIFE_WAKER,
 		.type = POLL_SITE_NO_TYPE,
 		.address = member->address,
-		.end = known ? known->end : symbol ? symbol->address + symbol->size : 0,
+		.end = known    ? known->end
+		       : symbol ? symbol->address + symbol->size
+				: 0,
 		.operations = member->operations,
 		.may_be_inlined = may_be_inlined(search, known),
 	};

@@ -122,7 +122,8 @@ int waker_functions_visit_copy(struct waker_functions *set, const struct image *
 }
 
 /* Append elements of one array to another. NULL: no memory. */
-static void *append(void *array, size_t *count, const void *more, size_t more_count, size_t size)
+static void *append(void *array, size_t *count, const void *more, size_t more_count,
+		    size_t size)
 {
 	char *grown = realloc(array, (*count + more_count + 1) * size);
 

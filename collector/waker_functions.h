@@ -15,7 +15,7 @@ struct image;
 struct waker_function {
 	uint64_t address; /* virtual, as linked */
 	uint64_t end;     /* first byte behind it */
-	void *origin;     /* bytes of its abstract instance's DIE; NULL: has none, so no copies */
+	void *origin; /* bytes of its abstract instance's DIE; NULL: has none, so no copies */
 	const char *name; /* linkage name, of libdw; NULL: none */
 	bool clones;      /* it returns a RawWaker: it is the `clone` of some vtable */
 };

@@ -31,11 +31,11 @@ struct waker_call {
 
 /* Of one waker, for as long as it is of the same task. */
 struct waker_count {
-	int64_t vtable_id;     /* in waker_vtable; 0: not known */
-	int64_t live;          /* clones less what was dropped or consumed */
-	int64_t behind_polls;  /* drops that each came as a poll with the waker had ended */
-	bool from_the_first;   /* the first poll of its task was recorded */
-	bool is_uncertain;     /* it is not known which calls consumed it */
+	int64_t vtable_id;    /* in waker_vtable; 0: not known */
+	int64_t live;         /* clones less what was dropped or consumed */
+	int64_t behind_polls; /* drops that each came as a poll with the waker had ended */
+	bool from_the_first;  /* the first poll of its task was recorded */
+	bool is_uncertain;    /* it is not known which calls consumed it */
 };
 
 struct waker_counts;

@@ -115,10 +115,10 @@ static void step(struct wakes *wakes, sqlite3_stmt *insert)
 static void write_wake(struct wakes *wakes, const struct wake *wake, const char *effect)
 {
 	sqlite3_stmt *insert = wakes->insert;
-	const int64_t ids[] = {wake->id,           wake->event_id,  wake->time_ns,
-			       wake->pid,          wake->tid,       wake->task_id,
-			       wake->future_id,    wake->by_task_id, wake->by_future_id,
-			       wake->by_poll_id,   wake->poll_id};
+	const int64_t ids[] = {wake->id,         wake->event_id,   wake->time_ns,
+			       wake->pid,        wake->tid,        wake->task_id,
+			       wake->future_id,  wake->by_task_id, wake->by_future_id,
+			       wake->by_poll_id, wake->poll_id};
 	int column = sizeof(ids) / sizeof(ids[0]) + 1;
 
 	for (int i = 0; i + 1 < column; i++)
@@ -164,10 +164,11 @@ static void settle(struct wakes *wakes, struct waker *waker, int64_t poll_id, in
 			wake->future_id = waker->future_id;
 			wake->nested = waker->nested;
 		}
-		if (waker->shared || !waker->future_id) {
+		if (waker->shared || !waker->future_id ||
+		    (!poll_id && waker->result != RESULT_PENDING)) {
 			effect = NULL;
 		} else if (i == 0 && !poll_id) {
-			effect = waker->result == RESULT_PENDING ? "unpolled" : NULL;
+			effect = "unpolled";
 		} else if (i == 0) {
 			effect = wake->running ? "running" : "scheduled";
 			/* Until then the future was running, not waiting for its turn. */
@@ -255,8 +256,8 @@ static void take_poll(struct wakes *wakes)
 	int64_t id = input_number(wakes, IN_ID);
 	int64_t parent = input_number(wakes, IN_PARENT);
 	int64_t now = input_number(wakes, IN_TIME);
-	uint64_t around = parent && (size_t)parent < wakes->data_room ? wakes->data_of[parent]
-								      : 0;
+	uint64_t around =
+		parent && (size_t)parent < wakes->data_room ? wakes->data_of[parent] : 0;
 	bool is_known = sqlite3_column_type(row, IN_DATA) != SQLITE_NULL;
 	uint64_t data = (uint64_t)input_number(wakes, IN_DATA);
 	const char *result = (const char *)sqlite3_column_text(row, IN_RESULT);
@@ -276,7 +277,7 @@ static void take_poll(struct wakes *wakes)
 	settle(wakes, waker, id, now);
 	waker->last_poll_ns = input_number(wakes, IN_LAST_POLL);
 	waker->end_ns = input_number(wakes, IN_END);
-	waker->result = !result			       ? RESULT_UNKNOWN
+	waker->result = !result                          ? RESULT_UNKNOWN
 			: strcmp(result, "pending") == 0 ? RESULT_PENDING
 							 : RESULT_READY;
 	if (!parent && waker->end_ns && waker->result == RESULT_PENDING)
@@ -382,7 +383,8 @@ static int run(struct wakes *wakes)
 {
 	int status = SQLITE_ROW;
 
-	while (wakes->status == SQLITE_OK && (status = sqlite3_step(wakes->input)) == SQLITE_ROW)
+	while (wakes->status == SQLITE_OK &&
+	       (status = sqlite3_step(wakes->input)) == SQLITE_ROW)
 		if (input_number(wakes, IN_IS_CALL))
 			take_call(wakes);
 		else

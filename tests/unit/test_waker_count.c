@@ -27,12 +27,13 @@ static int begin(void **state)
 	assert_int_equal(sqlite3_open(":memory:", &example.db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(example.db, sql_recording_schema, NULL, NULL, NULL),
 			 SQLITE_OK);
-	assert_int_equal(sqlite3_exec(example.db,
-				      "INSERT INTO image VALUES (1, 'x', NULL);"
-				      "INSERT INTO waker_vtable VALUES"
-				      " (1, 1, 0, 0, 0, 0, 0, 2, 2), (2, 1, 8, 0, 0, 0, 0, 2, 1)",
-				      NULL, NULL, NULL),
-			 SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(example.db,
+			     "INSERT INTO image VALUES (1, 'x', NULL);"
+			     "INSERT INTO waker_vtable VALUES"
+			     " (1, 1, 0, 0, 0, 0, 0, 2, 2), (2, 1, 8, 0, 0, 0, 0, 2, 1)",
+			     NULL, NULL, NULL),
+		SQLITE_OK);
 	example.counts = waker_counts_load(example.db);
 	assert_non_null(example.counts);
 	waker_count_vtable(&example.count, 1);

@@ -251,7 +251,9 @@ fn print(path: &str) {
         false => format!("{path}::{task}"),
     };
     for Wakes { by, woken, by_value, by_ref } in WAKES.lock().unwrap().iter() {
-        println!("wakes\t{}\t{}\t{by_value}\t{by_ref}", name(by), name(woken));
+        // A name with its path is of a future inside a task, with a waker of its own.
+        let word = if woken.contains("::") { "nested" } else { "wakes" };
+        println!("{word}\t{}\t{}\t{by_value}\t{by_ref}", name(by), name(woken));
     }
     println!("effects\t{}\trunning\t{STORMS}", name("storm"));
     println!("effects\t{}\talready\t{}", name("storm"), 2 * STORMS);
