@@ -53,7 +53,7 @@ struct dwarf_pass {
 	size_t diverging_count;
 	size_t diverging_room;
 	struct waker_functions wakers; /* owned */
-	bool split_missing; /* a unit's split part was not found */
+	bool split_missing;            /* a unit's split part was not found */
 };
 
 /*
