@@ -15,7 +15,9 @@ enum life_kind {
 	LIFE_SPAWN, /* makes a task of a future */
 	LIFE_WAKER, /* clones or drops a waker; the argument is its data pointer */
 	LIFE_COUNT,
-	LIFE_ALL = (1 << LIFE_COUNT) - 1 /* bits 1 << kind */
+	LIFE_ALL = (1 << LIFE_COUNT) - 1, /* bits 1 << kind */
+	/* There are more clones and drops of wakers than wakes. */
+	LIFE_DEFAULT = LIFE_ALL & ~(1 << LIFE_WAKER)
 };
 
 /* As the user writes them, and as table probe has them: "wake", "drop", "spawn", "waker". */
