@@ -26,9 +26,9 @@ enum poll_result {
 /* What a row of the replay is. */
 enum row_kind {
 	ROW_POLL,
-	ROW_HIT,  /* of a probe of the user's own */
-	ROW_WAKE, /* a call of a waker */
-	ROW_HOST, /* of a poll that runs tasks of others: it is an executor's */
+	ROW_HIT,      /* of a probe of the user's own */
+	ROW_WAKE,     /* a call of a waker */
+	ROW_EXECUTOR, /* of a poll that runs tasks: it is an executor's own */
 };
 
 struct future;
@@ -57,9 +57,12 @@ struct poll {
 	bool state_known;
 	bool exits_known; /* every exit of the function is probed */
 	bool runs_task; /* an executor's function that runs a task, itself awaited by nobody */
-	bool hosts;     /* such functions were called in it */
+	bool hosts;     /* no poll, but polls are inlined into it: see inferred.h */
+	bool blocks_on; /* an executor's function that returns when its one future is ready */
+	bool executes; /* functions that run tasks were called in it: it is an executor's own */
 	int64_t image_id;
 	uint64_t function_address; /* of its poll function, as linked */
+	uint64_t function_size;    /* bytes; 0: unknown */
 	uint64_t return_address;   /* where the call came from, as linked */
 	/* where it stands */
 	int64_t id;             /* set by the caller */
@@ -92,6 +95,8 @@ struct poll {
 	bool by_store;    /* inferred: a trap at the store that ended it tells of it */
 	bool store_seen;  /* there was such a trap */
 	bool uncounted;   /* no store ended it, though one would have */
+	bool doubtful;    /* hosts: the poll in it may be the one before, which goes on */
+	bool hidden;      /* hosts: inlined polls around its calls were not chosen */
 	size_t node;      /* inferred: as in struct living */
 	/* of futures.c */
 	struct future *future;
@@ -104,6 +109,8 @@ struct poll {
 	int64_t wait_ns;     /* -1: not known */
 	bool is_last;        /* of its future */
 	bool dropped;        /* the future was gone when its memory was used again */
+	bool finished; /* the future was ready when the function that polled it returned */
+	struct future *blocked; /* blocks_on: the future that it polls; NULL: not known */
 };
 
 /* The open polls of one thread, outermost first. Zeroed: none. */
@@ -123,6 +130,18 @@ typedef void call_stack_closed(void *context, struct poll *poll);
  */
 int call_stack_enter(struct call_stack *stack, struct poll *poll, uint64_t address,
 		     uint64_t loaded_address, call_stack_closed *closed, void *context);
+
+/*
+ * A poll begins at stack pointer sp: end those that it shows to have been left, and
+ * return the innermost that is open, or NULL. address and loaded_address as above.
+ */
+struct poll *call_stack_leave(struct call_stack *stack, uint64_t sp, int64_t now,
+			      uint64_t address, uint64_t loaded_address,
+			      call_stack_closed *closed, void *context);
+
+/* End the innermost, which has been left before now. */
+void call_stack_drop(struct call_stack *stack, int64_t now, call_stack_closed *closed,
+		     void *context);
 
 /*
  * Does poll, which begins, poll the future for whose poll the innermost one stands, an
@@ -147,13 +166,13 @@ struct poll *call_stack_exit(struct call_stack *stack, uint64_t sp, int64_t now,
 void call_stack_return(struct call_stack *stack, int64_t now, enum poll_result result,
 		       call_stack_closed *closed, void *context);
 
-/*
- * The innermost open poll, or executor's function that runs a task, that a point in the
- * function at address was passed in, at stack pointer sp; NULL: in none.
- */
-struct poll *call_stack_around(const struct call_stack *stack, uint64_t address, uint64_t sp);
+/* The innermost function of an executor, which makes polls but hosts none alone; or NULL. */
+struct poll *call_stack_executor(const struct call_stack *stack);
 
-/* The same; NULL also for an executor's function. */
+/*
+ * The innermost open poll, or function of an executor, that a point in the function at
+ * address was passed in, at stack pointer sp; NULL: none.
+ */
 struct poll *call_stack_find(const struct call_stack *stack, uint64_t address, uint64_t sp);
 
 /* The thread or the recording ended: every open poll goes on, or nobody knows. */

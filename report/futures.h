@@ -39,6 +39,15 @@ struct poll *futures_last(struct futures *futures, int64_t pid, uint64_t address
 /* The poll is closed, with its final result. */
 void futures_end(struct futures *futures, struct poll *poll);
 
+/*
+ * The future is ready: what blocked on it has returned. all_seen: every poll of it has
+ * trapped.
+ */
+void futures_finished(struct future *future, bool all_seen);
+
+/* Its type: id in future_type. */
+int64_t futures_type(const struct future *future);
+
 /* The recording ended: no poll will follow. */
 void futures_finish(struct futures *futures);
 

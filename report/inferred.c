@@ -5,7 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_INLINED = 32, STATE_UNRESUMED = 0, STATE_RETURNED = 1, STATE_PANICKED = 2 };
+enum {
+	MOST_INLINED = 32,
+	STATE_UNKNOWN = -1,
+	STATE_UNRESUMED = 0,
+	STATE_RETURNED = 1,
+	STATE_PANICKED = 2
+};
 
 struct inferred {
 	struct snapshots *snapshots; /* owned */
@@ -131,7 +137,7 @@ static struct poll *inner_poll(struct inferred *inferred, struct poll *outer,
 		.size = type.size,
 		.start_ns = outer->start_ns,
 		.state_before = state,
-		.state_known = type.is_coroutine,
+		.state_known = type.is_coroutine && state >= 0,
 		.is_inferred = true,
 		.wait_ns = -1,
 		.node = node,
@@ -174,7 +180,8 @@ static struct poll *place_by_types(struct inferred *inferred, struct poll *outer
 
 	for (size_t i = 0; i < count && around; i++) {
 		uint64_t address = 0;
-		int64_t state = STATE_UNRESUMED;
+		/* What does not live where that was read begins. */
+		int64_t state = outer->living.count ? STATE_UNRESUMED : STATE_UNKNOWN;
 
 		if (living != LIVING_NONE)
 			living = held_by(&outer->living, living, types[i]);
@@ -186,12 +193,12 @@ static struct poll *place_by_types(struct inferred *inferred, struct poll *outer
 			node = future->node;
 		} else if (outer->self_known && node != LIVING_NONE) {
 			node = snapshots_place(inferred->snapshots, outer->type_id, node,
-					       types[i], outer->self,
+					       types[i], around->self,
 					       poll->self_known ? poll->self : 0, &address);
 		}
 		around = inner_poll(inferred, outer, around, types[i], address, node, state);
 		if (around)
-			around->certain = true;
+			around->certain |= !outer->doubtful;
 	}
 	return around;
 }
@@ -224,10 +231,23 @@ static struct poll *place_by_memory(struct inferred *inferred, struct poll *oute
 	return around;
 }
 
+static bool has_trapped(const struct poll *outer, int64_t type_id, uint64_t address)
+{
+	for (size_t i = 0; i < outer->trapped_count; i++)
+		if (outer->trapped[i].type_id == type_id &&
+		    outer->trapped[i].address == address)
+			return true;
+	return false;
+}
+
 static int note_trapped(struct poll *outer, const struct poll *poll)
 {
-	struct trapped *grown =
-		realloc(outer->trapped, (outer->trapped_count + 1) * sizeof(*grown));
+	struct trapped *grown;
+
+	/* It may go on for as long as the program does. */
+	if (outer->hosts && has_trapped(outer, poll->type_id, poll->self))
+		return 0;
+	grown = realloc(outer->trapped, (outer->trapped_count + 1) * sizeof(*grown));
 
 	if (!grown)
 		return -1;
@@ -236,11 +256,92 @@ static int note_trapped(struct poll *outer, const struct poll *poll)
 	return 0;
 }
 
+uint64_t inferred_host(const struct inferred *inferred, int64_t image_id,
+		       uint64_t return_address)
+{
+	return inlining_function(inferred->inlining, image_id, return_address);
+}
+
+/* Are all the polls from poll out to host of coroutines? */
+static bool are_coroutines(const struct inferred *inferred, const struct poll *poll,
+			   const struct poll *host)
+{
+	for (; poll != host; poll = poll->parent)
+		if (!snapshots_type(inferred->snapshots, poll->type_id).is_coroutine)
+			return false;
+	return true;
+}
+
+enum inferred_over inferred_over(const struct inferred *inferred, const struct poll *host,
+				 const struct poll *poll)
+{
+	bool pending = false;
+
+	for (size_t i = 0; i < host->inner_count; i++) {
+		const struct poll *inner = host->inner[i];
+
+		/* Combinators poll the next, or the same again. */
+		if (inner->child_pending && !host->hidden &&
+		    are_coroutines(inferred, inner, host))
+			return INFERRED_IS_OVER;
+		pending |= inner->child_pending;
+	}
+	return pending && has_trapped(host, poll->type_id, poll->self) ? INFERRED_MAY_BE_OVER
+								       : INFERRED_GOES_ON;
+}
+
+/*
+ * How many of the polls inlined around something in outer, types outermost first, are
+ * outer itself: a function that runs a task has the poll of its future inlined.
+ */
+static size_t stands_for(const struct poll *outer, const int64_t *types, size_t count)
+{
+	return outer->runs_task && count && types[0] == outer->type_id;
+}
+
+/*
+ * Between poll and outer there may be a function that is no poll, with polls inlined: a
+ * closure, mostly. Put those in.
+ */
+static struct poll *place_by_host(struct inferred *inferred, struct poll *outer,
+				  const struct poll *poll)
+{
+	int64_t types[2 * MOST_INLINED];
+	uint64_t host = inferred_host(inferred, poll->image_id, poll->return_address);
+	int64_t *found = types + MOST_INLINED;
+	size_t around = 0;
+	size_t count;
+
+	if (!host)
+		return outer;
+	count = inlining_find(inferred->inlining, poll->image_id, host, poll->return_address,
+			      found, MOST_INLINED, &outer->hidden);
+	if (stands_for(outer, found, count))
+		found++, count--;
+	/* What is inlined into outer around its call of that function no address tells. */
+	else if (count && outer->type_id)
+		around = outer->self_known && poll->self_known
+				 ? snapshots_path(inferred->snapshots, outer->type_id, found[0],
+						  poll->self - outer->self, types, MOST_INLINED)
+				 : LIVING_NONE;
+	if (around == LIVING_NONE)
+		return outer;
+	memmove(types + around, found, count * sizeof(*found));
+	return place_by_types(inferred, outer, poll, types, around + count);
+}
+
+/* Is poll called from the very function of outer? */
+static bool calls_itself(const struct poll *outer, const struct poll *poll)
+{
+	/* The call ends where it returns to. */
+	return poll->return_address - 1 - outer->function_address < outer->function_size;
+}
+
 int inferred_place(struct inferred *inferred, struct poll *poll)
 {
 	struct poll *outer = poll->parent;
 	int64_t types[MOST_INLINED];
-	size_t first = 0;
+	size_t first;
 	size_t count;
 	struct poll *place;
 
@@ -251,13 +352,16 @@ int inferred_place(struct inferred *inferred, struct poll *poll)
 		if (!around->is_inferred && note_trapped(around, poll))
 			return -1;
 	count = inlining_find(inferred->inlining, outer->image_id, outer->function_address,
-			      poll->return_address, types, MOST_INLINED);
-	/* A function that runs a task has the poll of its future inlined. */
-	if (count && types[0] == outer->type_id)
-		first = 1;
-	place = count > first
-			? place_by_types(inferred, outer, poll, types + first, count - first)
-			: place_by_memory(inferred, outer, poll);
+			      poll->return_address, types, MOST_INLINED, &outer->hidden);
+	first = stands_for(outer, types, count);
+	if (count > first)
+		place = place_by_types(inferred, outer, poll, types + first, count - first);
+	else if (calls_itself(outer, poll))
+		place = outer;
+	else
+		place = place_by_memory(inferred, outer, poll);
+	if (place == outer && !calls_itself(outer, poll))
+		place = place_by_host(inferred, outer, poll);
 	if (!place)
 		return -1;
 	if (place != outer) {
@@ -308,15 +412,6 @@ static const struct living *future_of(const struct living_set *set, const struct
 	return find_living(set, poll->node, poll->type_id, poll->self);
 }
 
-static bool has_trapped(const struct poll *outer, const struct living *future)
-{
-	for (size_t i = 0; i < outer->trapped_count; i++)
-		if (outer->trapped[i].type_id == future->type_id &&
-		    outer->trapped[i].address == future->address)
-			return true;
-	return false;
-}
-
 /* Do traps tell of the future at index, or of one around it? */
 static bool is_told(const struct inferred *inferred, const struct poll *outer,
 		    const struct living_set *set, size_t index)
@@ -325,7 +420,9 @@ static bool is_told(const struct inferred *inferred, const struct poll *outer,
 		struct snapshot_type type =
 			snapshots_type(inferred->snapshots, set->futures[index].type_id);
 
-		if (type.complete || type.by_stores || has_trapped(outer, &set->futures[index]))
+		if (type.complete || type.by_stores ||
+		    has_trapped(outer, set->futures[index].type_id,
+				set->futures[index].address))
 			return true;
 	}
 	return false;
@@ -514,16 +611,14 @@ int inferred_store(struct inferred *inferred, struct poll *outer, const struct s
 {
 	static const struct poll unknown; /* where the future lies nobody knows */
 	int64_t types[MOST_INLINED];
-	size_t first = 0;
+	size_t first;
 	size_t count = 0;
 	struct poll *poll;
 
 	for (size_t i = 0; i < end->around_count && count < MOST_INLINED - 1; i++)
 		types[count++] = end->around[i];
 	types[count++] = end->type_id;
-	/* A function that runs a task has the poll of its future inlined. */
-	if (types[0] == outer->type_id && outer->runs_task)
-		first = 1;
+	first = stands_for(outer, types, count);
 	poll = place_by_types(inferred, outer, &unknown, types + first, count - first);
 	if (!poll)
 		return -1;
@@ -534,9 +629,15 @@ int inferred_store(struct inferred *inferred, struct poll *outer, const struct s
 	/* The function itself ends it, and its time. */
 	if (poll == outer)
 		return 0;
+	poll->certain = true;
 	poll->by_store = true;
 	poll->end_ns = now;
 	return end_at_store(inferred, outer, poll);
+}
+
+bool inferred_sees_all(const struct inferred *inferred, int64_t type_id)
+{
+	return snapshots_type(inferred->snapshots, type_id).complete;
 }
 
 int inferred_settle(struct inferred *inferred, struct poll *poll, const struct poll *next)

@@ -34,6 +34,7 @@ enum output_column {
 	OUT_IS_LAST,
 	OUT_DROPPED,
 	OUT_RUNNING,
+	OUT_FINISHED,
 	OUT_SOURCE,
 	OUT_CERTAIN,
 };
@@ -134,8 +135,10 @@ static void result_text(sqlite3_context *context, enum poll_result result)
 		sqlite3_result_text(context, names[result], -1, SQLITE_STATIC);
 }
 
-static const char *const row_names[] = {
-	[ROW_POLL] = "poll", [ROW_HIT] = "hit", [ROW_WAKE] = "wake", [ROW_HOST] = "host"};
+static const char *const row_names[] = {[ROW_POLL] = "poll",
+					[ROW_HIT] = "hit",
+					[ROW_WAKE] = "wake",
+					[ROW_EXECUTOR] = "executor"};
 
 /* Without a call of these the column is NULL. */
 static void result_if(sqlite3_context *context, bool known, int64_t value)
@@ -225,6 +228,9 @@ static int vtab_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
 		break;
 	case OUT_RUNNING:
 		sqlite3_result_int(context, poll->running);
+		break;
+	case OUT_FINISHED:
+		sqlite3_result_int(context, poll->finished);
 		break;
 	case OUT_SOURCE:
 		sqlite3_result_text(context,

@@ -2,6 +2,7 @@
 
 #include "call_stack.h"
 #include "futures.h"
+#include "hosting.h"
 #include "inferred.h"
 #include "schema_sql.h"
 
@@ -39,6 +40,8 @@ enum input_column {
 	IN_RETURN_ADDRESS,
 	IN_BIAS,
 	IN_SNAPSHOT,
+	IN_BLOCKS_ON,
+	IN_FUNCTION_SIZE,
 };
 
 /*
@@ -54,10 +57,8 @@ struct hit {
 struct thread {
 	int64_t tid;
 	struct call_stack stack;
-	struct hit *hits;   /* owned; not given out yet, the youngest */
-	struct poll *loose; /* owned; the function, itself no poll, in whose code a store was
-			     * met outside of all polls; NULL: none */
-	UT_hash_handle hh;  /* keyed by tid */
+	struct hit *hits;  /* owned; not given out yet, the youngest */
+	UT_hash_handle hh; /* keyed by tid */
 };
 
 /* A stretch of time in which samples were lost. */
@@ -70,6 +71,7 @@ struct replay {
 	sqlite3 *db;
 	sqlite3_stmt *input;       /* owned */
 	struct thread *threads;    /* owned */
+	struct thread *thread;     /* the one that the current event is of */
 	struct futures *futures;   /* owned */
 	struct inferred *inferred; /* owned */
 	struct stores *stores;     /* owned */
@@ -128,6 +130,12 @@ static void take_closed(void *context, struct poll *poll)
 	struct replay *replay = context;
 
 	if (!poll->type_id) {
+		if (inferred_settle(replay->inferred, poll, NULL))
+			replay->out_of_memory = true;
+		if (poll->blocked && poll->exits_known && !poll->running && !poll->unwound_ns)
+			futures_finished(poll->blocked,
+					 inferred_sees_all(replay->inferred,
+							   futures_type(poll->blocked)));
 		inferred_forget(poll);
 		free(poll);
 		return;
@@ -138,13 +146,28 @@ static void take_closed(void *context, struct poll *poll)
 	futures_end(replay->futures, poll);
 }
 
+/* If a function that blocks on a future made this poll, it is of that future. */
+static void note_blocked(struct thread *thread, const struct poll *poll)
+{
+	struct poll *executor;
+
+	if (poll->parent && poll->parent->type_id)
+		return;
+	executor = call_stack_executor(&thread->stack);
+	if (executor && executor->blocks_on)
+		executor->blocked = poll->future;
+}
+
 /* An inferred_begin. */
 static int begin_inferred(void *context, struct poll *poll)
 {
 	struct replay *replay = context;
 
 	poll->id = ++replay->poll_count;
-	return futures_begin(replay->futures, poll);
+	if (futures_begin(replay->futures, poll))
+		return -1;
+	note_blocked(replay->thread, poll);
+	return 0;
 }
 
 /* An inferred_end. */
@@ -199,18 +222,6 @@ static void give_hits(struct replay *replay, struct thread *thread)
 	}
 }
 
-/* What was polled in the function in which a store was met goes on no more. */
-static void end_loose(struct replay *replay, struct thread *thread)
-{
-	if (!thread->loose)
-		return;
-	if (inferred_settle(replay->inferred, thread->loose, NULL))
-		replay->out_of_memory = true;
-	inferred_forget(thread->loose);
-	free(thread->loose);
-	thread->loose = NULL;
-}
-
 static void take_hit(struct replay *replay, struct thread *thread)
 {
 	sqlite3_stmt *row = replay->input;
@@ -237,6 +248,19 @@ static void take_hit(struct replay *replay, struct thread *thread)
 	thread->hits = hit;
 }
 
+/* The poll, inlined into host, from whose code what the row tells of was called; or NULL. */
+static const struct poll *hosted(struct replay *replay, const struct poll *host)
+{
+	sqlite3_stmt *row = replay->input;
+	uint64_t function =
+		inferred_host(replay->inferred, sqlite3_column_int64(row, IN_IMAGE),
+			      (uint64_t)sqlite3_column_int64(row, IN_RETURN_ADDRESS));
+
+	return function == host->function_address && host->inner_count
+		       ? host->inner[host->inner_count - 1]
+		       : NULL;
+}
+
 /* A waker is called; in which poll, or on behalf of which task, is what its row tells. */
 static void take_wake(struct replay *replay, struct thread *thread)
 {
@@ -248,13 +272,15 @@ static void take_wake(struct replay *replay, struct thread *thread)
 		replay->out_of_memory = true;
 		return;
 	}
-	around = call_stack_around(&thread->stack,
-				   (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS),
-				   (uint64_t)sqlite3_column_int64(row, IN_SP));
+	around = call_stack_find(&thread->stack,
+				 (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS),
+				 (uint64_t)sqlite3_column_int64(row, IN_SP));
+	if (around && around->hosts)
+		around = hosted(replay, around);
 	wake->row = ROW_WAKE;
 	wake->event_id = sqlite3_column_int64(row, IN_EVENT);
-	/* One whose end no probe tells may be over. */
-	if (around && around->exits_known) {
+	/* One whose end no probe tells may be over; a block_on does much besides polls. */
+	if (around && (around->exits_known || around->is_inferred) && !around->blocks_on) {
 		wake->task_id = around->task_id;
 		wake->parent_id = around->type_id ? around->id : 0;
 		wake->future_id = around->type_id ? around->future_id : 0;
@@ -277,29 +303,36 @@ static void name_executor(const struct call_stack *stack, const struct poll *pol
 }
 
 /* A function that runs a task was entered: the poll around it, if any, is an executor's. */
-static void note_host(struct replay *replay, struct thread *thread)
+static void note_executor(struct replay *replay, struct thread *thread)
 {
 	struct poll *outer = outer_of_last(&thread->stack);
-	struct poll *host;
+	struct poll *executor;
 
-	if (!outer || !outer->type_id || outer->hosts)
+	if (!outer || !outer->type_id || outer->executes)
 		return;
-	outer->hosts = true;
-	host = calloc(1, sizeof(*host));
-	if (!host) {
+	outer->executes = true;
+	executor = calloc(1, sizeof(*executor));
+	if (!executor) {
 		replay->out_of_memory = true;
 		return;
 	}
-	host->row = ROW_HOST;
-	host->event_id = outer->event_id;
-	host->future_id = outer->future_id;
-	add_row(replay, host);
+	executor->row = ROW_EXECUTOR;
+	executor->event_id = outer->event_id;
+	executor->future_id = outer->future_id;
+	add_row(replay, executor);
+}
+
+static struct hosting hosting_on(struct replay *replay, struct thread *thread)
+{
+	return (struct hosting){replay->inferred, &thread->stack, take_closed, replay};
 }
 
 static void enter(struct replay *replay, struct thread *thread)
 {
 	sqlite3_stmt *row = replay->input;
 	uint64_t address = (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS);
+	uint64_t loaded_address = (uint64_t)sqlite3_column_int64(row, IN_ADDRESS);
+	const struct hosting hosting = hosting_on(replay, thread);
 	struct poll *poll = calloc(1, sizeof(*poll));
 
 	if (!poll) {
@@ -321,8 +354,10 @@ static void enter(struct replay *replay, struct thread *thread)
 		.state_known = sqlite3_column_int(row, IN_STATE_KNOWN),
 		.exits_known = sqlite3_column_int(row, IN_EXITS),
 		.runs_task = sqlite3_column_int(row, IN_RUNS_TASK),
+		.blocks_on = sqlite3_column_int(row, IN_BLOCKS_ON),
 		.image_id = sqlite3_column_int64(row, IN_IMAGE),
 		.function_address = address,
+		.function_size = (uint64_t)sqlite3_column_int64(row, IN_FUNCTION_SIZE),
 		.return_address = (uint64_t)sqlite3_column_int64(row, IN_RETURN_ADDRESS),
 	};
 	/* The executor found the task done or cancelled: no poll, but still a task's bound. */
@@ -333,8 +368,9 @@ static void enter(struct replay *replay, struct thread *thread)
 		free(poll);
 		return;
 	}
-	if (call_stack_enter(&thread->stack, poll, address,
-			     (uint64_t)sqlite3_column_int64(row, IN_ADDRESS), take_closed,
+	if ((poll->type_id && !poll->runs_task &&
+	     hosting_enter(&hosting, poll, address, loaded_address)) ||
+	    call_stack_enter(&thread->stack, poll, address, loaded_address, take_closed,
 			     replay)) {
 		replay->out_of_memory = true;
 		free(poll);
@@ -344,8 +380,8 @@ static void enter(struct replay *replay, struct thread *thread)
 		call_stack_tail_call(poll, poll->start_ns,
 				     (uint64_t)sqlite3_column_int64(row, IN_TAIL_ADDRESS),
 				     true);
-	if (poll->runs_task)
-		note_host(replay, thread);
+	if (poll->runs_task && !poll->blocks_on)
+		note_executor(replay, thread);
 	if (poll->type_id) {
 		poll->id = ++replay->poll_count;
 		if (inferred_read(
@@ -356,6 +392,7 @@ static void enter(struct replay *replay, struct thread *thread)
 		    futures_begin(replay->futures, poll))
 			replay->out_of_memory = true;
 		name_executor(&thread->stack, poll);
+		note_blocked(thread, poll);
 	}
 	claim_hits(thread, poll);
 }
@@ -392,36 +429,20 @@ static void leave(struct replay *replay, struct thread *thread, bool tail_call)
 		call_stack_return(&thread->stack, now, result_of(row), take_closed, replay);
 }
 
-/* A function in which an executor polls what was inlined into it. */
-static struct poll *loose_outer(struct replay *replay, struct thread *thread,
-				uint64_t function_address)
-{
-	sqlite3_stmt *row = replay->input;
-
-	if (thread->loose && thread->loose->function_address != function_address)
-		end_loose(replay, thread);
-	if (!thread->loose) {
-		thread->loose = calloc(1, sizeof(*thread->loose));
-		if (!thread->loose) {
-			replay->out_of_memory = true;
-			return NULL;
-		}
-	}
-	thread->loose->event_id = sqlite3_column_int64(row, IN_EVENT);
-	thread->loose->pid = sqlite3_column_int64(row, IN_PID);
-	thread->loose->tid = thread->tid;
-	thread->loose->start_ns = sqlite3_column_int64(row, IN_TIME);
-	thread->loose->function_address = function_address;
-	return thread->loose;
-}
-
 /* A store ended a poll of a coroutine. */
 static void take_store(struct replay *replay, struct thread *thread)
 {
 	sqlite3_stmt *row = replay->input;
-	uint64_t function = (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS);
-	struct poll *outer = call_stack_find(&thread->stack, function,
-					     (uint64_t)sqlite3_column_int64(row, IN_SP));
+	const struct hosting hosting = hosting_on(replay, thread);
+	const struct poll event = {
+		.event_id = sqlite3_column_int64(row, IN_EVENT),
+		.pid = sqlite3_column_int64(row, IN_PID),
+		.tid = thread->tid,
+		.sp = (uint64_t)sqlite3_column_int64(row, IN_SP),
+		.start_ns = sqlite3_column_int64(row, IN_TIME),
+		.image_id = sqlite3_column_int64(row, IN_IMAGE),
+		.function_address = (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS),
+	};
 	int64_t last_type = 0;
 	size_t count;
 	const struct store_end *ends =
@@ -429,6 +450,7 @@ static void take_store(struct replay *replay, struct thread *thread)
 
 	for (size_t i = 0; i < count; i++) {
 		const struct store_end *end = &ends[i];
+		struct poll *outer;
 		int64_t state =
 			end->value >= 0
 				? end->value
@@ -438,10 +460,9 @@ static void take_store(struct replay *replay, struct thread *thread)
 		if (state == 0 || end->is_own || end->type_id == last_type)
 			continue;
 		last_type = end->type_id;
-		if (!outer)
-			outer = loose_outer(replay, thread, function);
-		if (!outer || inferred_store(replay->inferred, outer, end, state,
-					     sqlite3_column_int64(row, IN_TIME)))
+		outer = hosting_store(&hosting, &event);
+		if (!outer ||
+		    inferred_store(replay->inferred, outer, end, state, event.start_ns))
 			replay->out_of_memory = true;
 	}
 }
@@ -449,7 +470,6 @@ static void take_store(struct replay *replay, struct thread *thread)
 /* A thread begins; its id may be that of one that has ended. */
 static void start_thread(struct replay *replay, struct thread *thread)
 {
-	end_loose(replay, thread);
 	call_stack_end(&thread->stack, take_closed, replay);
 }
 
@@ -476,6 +496,7 @@ static void take_row(struct replay *replay)
 	const char *kind = (const char *)sqlite3_column_text(replay->input, IN_KIND);
 	struct thread *thread = thread_of(replay, sqlite3_column_int64(replay->input, IN_TID));
 
+	replay->thread = thread;
 	for (size_t i = 0; thread && kind && i < sizeof(takers) / sizeof(takers[0]); i++) {
 		if (strcmp(kind, takers[i].kind) != 0)
 			continue;
@@ -527,8 +548,8 @@ static void finish(struct replay *replay)
 
 	replay->input_ended = true;
 	for (thread = replay->threads; thread; thread = thread->hh.next) {
+		replay->thread = thread;
 		give_hits(replay, thread);
-		end_loose(replay, thread);
 		call_stack_end(&thread->stack, take_closed, replay);
 	}
 	read_final(replay);

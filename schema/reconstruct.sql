@@ -4,10 +4,10 @@
 -- What the events say when they are replayed (report/replay.c): one row per poll, and one
 -- per hit of a probe of the user's own: event_id, and of the poll it was in parent_id,
 -- future_id and task_id (NULL: in none); the rest of it has no meaning. A wake is like a
--- hit; between the polls of a task its executor wakes others in that task's name. A host has
--- the future_id of an executor's own future, in whose polls it runs tasks.
+-- hit; between the polls of a task its executor wakes others in that task's name. An
+-- executor has the future_id of a future of its own, in whose polls it runs tasks.
 CREATE TABLE replay (
-    row TEXT,                -- poll, hit, wake or host
+    row TEXT,                -- poll, hit, wake or executor
     id INTEGER,              -- poll: from 1 on
     event_id INTEGER,        -- of the entry
     future_id INTEGER,       -- from 1 on, in the order of the first poll
@@ -33,6 +33,7 @@ CREATE TABLE replay (
     is_last INTEGER,         -- 1: no other poll of the future follows
     dropped INTEGER,         -- 1: pending, and then another future had its address
     running INTEGER,         -- 1: it never ended
+    finished INTEGER,        -- 1: the future is known to have been ready after it
     source TEXT,             -- probe or snapshot
     certain INTEGER          -- 0: likely, but not sure to have happened
 );
@@ -52,13 +53,14 @@ SELECT e.id, e.time_ns, e.pid, e.tid, e.address - p.address + p.function_address
     p.kind, p.entry_id, p.future_type_id, p.self_known, p.state_known, p.exits,
     p.result_is, p.result_value, p.tail_address, p.function_address, t.size_bytes,
     p.runs_task, (e.task_state & p.task_idle) <> 0, p.image_id,
-    e.return_address - (e.address - p.address), e.address - p.address, e.snapshot
+    e.return_address - (e.address - p.address), e.address - p.address, e.snapshot, p.blocks_on,
+    p.function_size
 FROM event e JOIN probe p ON p.id = e.probe_id
 LEFT JOIN future_type t ON t.id = p.future_type_id
 UNION ALL
 -- A thread id that is used again begins with an empty stack.
 SELECT 0, time_ns, pid, tid, 0, 0, 0, 0, 0, 'start', 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0,
-    0, NULL
+    0, NULL, 0, 0
 FROM thread_event WHERE kind = 'start'
 ORDER BY 2;
 
@@ -132,7 +134,7 @@ CREATE TEMP TABLE wake_place AS
 SELECT event_id, parent_id AS poll_id, future_id, task_id FROM replayed
 -- What an executor wakes itself, as for a timer, is woken from outside.
 WHERE row = 'wake'
-    AND coalesce(future_id, 0) NOT IN (SELECT future_id FROM replayed WHERE row = 'host');
+    AND coalesce(future_id, 0) NOT IN (SELECT future_id FROM replayed WHERE row = 'executor');
 CREATE UNIQUE INDEX temp.wake_place_event_id ON wake_place (event_id);
 DELETE FROM replayed WHERE row <> 'poll';
 
@@ -160,6 +162,7 @@ CREATE UNIQUE INDEX temp.awaited_future_id ON awaited (future_id);
 
 CREATE TEMP TABLE ended AS
 SELECT future_id, start_ns, CASE
+        WHEN finished THEN 'ready'
         WHEN dropped THEN 'cancelled'
         WHEN result = 'pending' OR running THEN 'live'
         ELSE result
@@ -229,7 +232,9 @@ CREATE TEMP TABLE waked_task (task_id INTEGER NOT NULL, exact INTEGER, lost INTE
 -- Polls with the wakers that they got, and calls of the functions of wakers, in the order of
 -- time. The executors that asyncrec knows pass the address of the task as its waker's data.
 SELECT p.start_ns, 0, p.id,
-    CASE WHEN p.source <> 'probe' THEN NULL WHEN b.runs_task THEN e.self
+    -- A root that did not trap is known by the poll that did in it, with the same waker.
+    CASE WHEN p.source <> 'probe' AND p.parent_id IS NOT NULL THEN NULL
+        WHEN b.runs_task AND p.source = 'probe' THEN e.self
         WHEN v.id IS NOT NULL THEN e.waker_data END,
     v.id, e.pid, p.tid, p.parent_id, p.future_id, p.task_id, p.end_ns, p.result, f.last_poll_ns,
     -- Attached, it may be one that was polled before.
