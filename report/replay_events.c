@@ -226,6 +226,7 @@ static void take_hit(struct replay *replay, struct thread *thread)
 {
 	sqlite3_stmt *row = replay->input;
 	struct hit *hit = calloc(1, sizeof(*hit));
+	const struct poll *around;
 
 	if (!hit) {
 		replay->out_of_memory = true;
@@ -238,7 +239,8 @@ static void take_hit(struct replay *replay, struct thread *thread)
 		.function_address = (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS),
 		.sp = (uint64_t)sqlite3_column_int64(row, IN_SP),
 	};
-	place_hit(hit, call_stack_find(&thread->stack, hit->row.function_address, hit->row.sp));
+	around = call_stack_find(&thread->stack, hit->row.function_address, hit->row.sp);
+	place_hit(hit, around && around->type_id ? around : NULL);
 	/* On the way to one entry the probes, numbered by address, go up. */
 	if (thread->hits && (thread->hits->row.function_address != hit->row.function_address ||
 			     thread->hits->row.sp != hit->row.sp ||

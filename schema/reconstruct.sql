@@ -236,7 +236,11 @@ SELECT p.start_ns, 0, p.id,
     CASE WHEN p.source <> 'probe' AND p.parent_id IS NOT NULL THEN NULL
         WHEN b.runs_task AND p.source = 'probe' THEN e.self
         WHEN v.id IS NOT NULL THEN e.waker_data END,
-    v.id, e.pid, p.tid, p.parent_id, p.future_id, p.task_id, p.end_ns, p.result, f.last_poll_ns,
+    v.id, e.pid, p.tid, p.parent_id, p.future_id, p.task_id, p.end_ns,
+    -- One that is live though it did not return Pending runs still.
+    CASE WHEN p.result IS NULL AND p.start_ns = f.last_poll_ns AND f.outcome <> 'live'
+        THEN f.outcome ELSE p.result END,
+    f.last_poll_ns,
     -- Attached, it may be one that was polled before.
     coalesce(p.state_before = 0, 0) OR EXISTS (SELECT 1 FROM meta WHERE key = 'exit_status'),
     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL

@@ -18,10 +18,12 @@ seen() {
     done
 }
 
-# made BY CONDITION: wakes by value and by reference, by that task or from outside.
+# made BY CONDITION: wakes by value and by reference, by that task or from outside. Inlined
+# into main, the one that is blocked on cannot always be told from what is around it.
 made() {
     local by="w.by_task_id IN $(of "$1")"
     [ "$1" != outside ] || by="w.by_task_id IS NULL"
+    [[ $1 != *::all_ended ]] || by="($by OR w.by_task_id IS NULL)"
     sql t.db "SELECT coalesce(sum(w.by_value), 0), coalesce(sum(NOT w.by_value), 0)
         FROM wake w JOIN future f ON f.id = w.future_id
         JOIN future_type t ON t.id = f.future_type_id WHERE $by AND $2"
@@ -38,7 +40,7 @@ equals_truth() {
     [ $status = 0 ] || fail "asyncrec $subject ended with $status: $(cat err)" || return 1
     nothing_lost || return 1
     same "$subject: kinds of lines" "effects lost wakes" \
-        "$(cut -f 1 out | grep -v nested | sort -u | xargs)" || return 1
+        "$(cut -f 1 out | grep -vE 'nested|metrics' | sort -u | xargs)" || return 1
     echo "$subject $*, level $level"
     while IFS=$'\t' read -r word a b c d; do
         case $word in
@@ -46,7 +48,7 @@ equals_truth() {
             same "$a wakes $b" "$c"$'\t'"$d" \
             "$(made "$a" "NOT w.nested AND w.task_id IN $(of "$b")")" ;;
         nested) seen "$b" || continue
-            same "$a wakes $b" "$c"$'\t'"$d" "$(made "$a" "w.nested AND t.name = '$b'")" ;;
+            same "$a wakes $b" "$c"$'\t'"$d" "$(made "$a" "t.name = '$b'")" ;;
         effects) same "$a, $b" "$c" "$(sql t.db "SELECT count(*)
             FROM wake w JOIN task k ON k.id = w.task_id WHERE k.id IN $(of "$a")
             AND coalesce(w.effect, CASE WHEN k.outcome IS NULL THEN 'finished' END) = '$b'")" ;;
