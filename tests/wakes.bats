@@ -94,8 +94,8 @@ equals_truth() {
         # shellcheck disable=SC2086 # no workers: no argument
         equals_truth async wakes_tokio-metrics-debug $workers
         same "scheduled, polled" "$(grep metrics out | cut -f 2-)" "$(sql t.db "
-            SELECT count(*) + (SELECT count(*) FROM wake w WHERE w.task_id = k.id
-                AND w.effect IN ('scheduled', 'running')), sum(polls)
+            SELECT sum(1 + (SELECT count(*) FROM wake w WHERE w.task_id = k.id
+                AND w.effect IN ('scheduled', 'running'))), sum(polls)
             FROM task k WHERE k.name LIKE 'runtimes::bells::%'
             AND k.name <> 'runtimes::bells::all_ended'")"
     done
