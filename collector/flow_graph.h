@@ -15,7 +15,9 @@
  *  - its frame: offsets are from the stack pointer at entry;
  *  - the frame below the place where it aligns its stack pointer;
  *  - what a register pointed to at entry: FLOW_ENTRY - its DWARF number;
- *  - what a call returned or a load gave: FLOW_RESULT - the instruction's offset in the code.
+ *  - what a call returned or a load gave: FLOW_RESULT - the instruction's offset in the
+ *    code;
+ *  - what paths that come together bring to one register: below these.
  */
 enum {
 	FLOW_FRAME = -1,
@@ -117,7 +119,10 @@ struct flow_node {
 	bool unwinds_out;     /* a call that, if it unwinds, leaves the function */
 	bool leaves;          /* returns, jumps out or unwinds further */
 	bool can_probe;       /* the kernel can put a uprobe on it */
-	bool blind_store;     /* it writes a byte whose place is not known */
+	bool is_cheap;        /* it then emulates it, which costs less than a third; a jump: and
+			       * does not leave the function, where a probe of an exit is */
+	bool is_branch;       /* a call, jump or return */
+	uint32_t writes;      /* registers: a bit for each DWARF number */
 	struct flow_access access;
 };
 

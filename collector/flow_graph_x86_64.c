@@ -90,8 +90,22 @@ static void flow_to(struct interpreter *in, uint32_t node, const struct values *
 			break;
 		}
 	}
-	if (begin_line(in, node) && values_merge(in->starts[node], values))
+	if (begin_line(in, node) && values_merge(in->starts[node], values, in->function,
+						 in->graph->nodes[node].address))
 		enqueue(in, node);
+}
+
+/* See struct flow_node. */
+static bool is_cheap(const struct flow_function *function, const struct decoded *decoded,
+		     uint64_t address)
+{
+	uint64_t target = function->address;
+
+	if (is_jump(decoded))
+		ZydisCalcAbsoluteAddress(&decoded->insn, &decoded->operands[0], address,
+					 &target);
+	return x86_can_probe(decoded) && x86_is_emulated(decoded) &&
+	       target - function->address < function->size;
 }
 
 /* Decode the function into nodes. Returns -1 if that fails. */
@@ -117,6 +131,11 @@ static int decode(struct interpreter *in)
 			.jump = FLOW_NONE,
 			.pad = FLOW_NONE,
 			.can_probe = x86_can_probe(decoded),
+			.is_cheap = is_cheap(function, decoded, function->address + i),
+			.is_branch = is_jump(decoded) ||
+				     decoded->insn.meta.category == ZYDIS_CATEGORY_CALL ||
+				     decoded->insn.meta.category == ZYDIS_CATEGORY_RET,
+			.writes = x86_writes(decoded),
 			.access = {.object = FLOW_NO_OBJECT},
 		};
 	}
@@ -190,21 +209,36 @@ static bool is_stack_probe(const struct interpreter *in, uint32_t call)
 	       next->operands[1].reg.value == ZYDIS_REGISTER_RAX;
 }
 
+/* Where a call leads, or what word tells that; 0: not known. */
+static uint64_t call_target(const struct interpreter *in, uint32_t node,
+			    const struct values *values)
+{
+	const ZydisDecodedOperand *target = &in->decoded[node].operands[0];
+	int reg = target->type == ZYDIS_OPERAND_TYPE_REGISTER
+			  ? x86_dwarf_register(target->reg.value)
+			  : -1;
+
+	if (target->type == ZYDIS_OPERAND_TYPE_IMMEDIATE ||
+	    (target->type == ZYDIS_OPERAND_TYPE_MEMORY &&
+	     target->mem.base == ZYDIS_REGISTER_RIP))
+		return operand_target(in, node, target);
+	return reg >= 0 && values->registers[reg].kind == VALUE_NUMBER
+		       ? (uint64_t)values->registers[reg].number
+		       : 0;
+}
+
 /* A call. Returns whether control goes on behind it. */
 static bool walk_call(struct interpreter *in, uint32_t node, struct values *values)
 {
-	const ZydisDecodedOperand *target = &in->decoded[node].operands[0];
 	const struct value *argument = &values->registers[insn_argument_register(0)];
-	bool through_slot = target->type == ZYDIS_OPERAND_TYPE_MEMORY &&
-			    target->mem.base == ZYDIS_REGISTER_RIP;
-	bool known = through_slot || target->type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
+	/* Of a slot that is not known the target is 0. */
+	bool through_slot = in->decoded[node].operands[0].type == ZYDIS_OPERAND_TYPE_MEMORY;
 	struct flow_node *this = &in->graph->nodes[node];
 	enum flow_call what = FLOW_CALL_RETURNS;
 
 	if (in->function->call)
 		what = in->function->call(
-			in->function->context, known ? operand_target(in, node, target) : 0,
-			through_slot,
+			in->function->context, call_target(in, node, values), through_slot,
 			argument->kind == VALUE_NUMBER ? (uint64_t)argument->number : 0);
 	if (is_stack_probe(in, node))
 		return true;
@@ -379,8 +413,6 @@ static void record_access(struct interpreter *in, uint32_t node, const struct va
 
 		if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY)
 			continue;
-		this->blind_store |=
-			writes && operand->size == 8 && place.kind == VALUE_UNKNOWN;
 		if (place.kind != VALUE_OBJECT)
 			continue;
 		access->object = place.object;

@@ -102,7 +102,48 @@ static void drop_slot(struct values *values, struct slot *slot)
 	*slot = values->slots[--values->slot_count];
 }
 
-bool values_merge(struct values *values, const struct values *other)
+static void replace_base(struct value *value, int from, const struct value *to)
+{
+	if (value->kind != VALUE_OBJECT || value->object != from)
+		return;
+	if (to->kind == VALUE_OBJECT) {
+		value->object = to->object;
+		shift(value, to->number);
+	} else {
+		*value = unknown;
+	}
+}
+
+/* What was computed from an object was so from another address, or an unknown one. */
+static void replace_object(struct values *values, int from, const struct value *to)
+{
+	for (int reg = 0; reg < REGISTER_COUNT; reg++)
+		replace_base(&values->registers[reg], from, to);
+	for (unsigned i = values->slot_count; i-- > 0;) {
+		replace_base(&values->slots[i].value, from, to);
+		if (values->slots[i].value.kind == VALUE_UNKNOWN)
+			drop_slot(values, &values->slots[i]);
+	}
+}
+
+/*
+ * Paths bring different values to the same register: one that has a name of its own. None
+ * but that register begins a round of a loop with that name, for none has it at first. The
+ * stack pointer gets no name: it is in the frame in any case.
+ */
+static struct value merged_value(const struct flow_function *function, uint64_t address,
+				 int reg)
+{
+	int line = (int)(address - function->address);
+
+	return reg == REGISTER_RSP ? unknown
+				   : object_value(FLOW_RESULT - (int)function->size -
+							  line * REGISTER_COUNT - reg,
+						  0);
+}
+
+bool values_merge(struct values *values, const struct values *other,
+		  const struct flow_function *function, uint64_t address)
 {
 	bool changed = false;
 
@@ -111,10 +152,15 @@ bool values_merge(struct values *values, const struct values *other)
 		return true;
 	}
 	for (int reg = 0; reg < REGISTER_COUNT; reg++) {
-		struct value met = meet(&values->registers[reg], &other->registers[reg]);
+		struct value *here = &values->registers[reg];
+		struct value merged = merged_value(function, address, reg);
+		struct value met = meet(here, &other->registers[reg]);
 
-		changed |= !same(&met, &values->registers[reg]);
-		values->registers[reg] = met;
+		if (same(here, &merged) ||
+		    (met.kind == VALUE_UNKNOWN && here->kind != VALUE_UNKNOWN))
+			met = merged;
+		changed |= !same(&met, here);
+		*here = met;
 	}
 	for (unsigned i = values->slot_count; i-- > 0;) {
 		struct slot *slot = &values->slots[i];
@@ -423,30 +469,6 @@ static struct value computed(struct values *values, const struct decoded *decode
 	return unknown;
 }
 
-static void replace_base(struct value *value, int from, const struct value *to)
-{
-	if (value->kind != VALUE_OBJECT || value->object != from)
-		return;
-	if (to->kind == VALUE_OBJECT) {
-		value->object = to->object;
-		shift(value, to->number);
-	} else {
-		*value = unknown;
-	}
-}
-
-/* What was computed from an object was so from another address, or an unknown one. */
-static void replace_object(struct values *values, int from, const struct value *to)
-{
-	for (int reg = 0; reg < REGISTER_COUNT; reg++)
-		replace_base(&values->registers[reg], from, to);
-	for (unsigned i = values->slot_count; i-- > 0;) {
-		replace_base(&values->slots[i].value, from, to);
-		if (values->slots[i].value.kind == VALUE_UNKNOWN)
-			drop_slot(values, &values->slots[i]);
-	}
-}
-
 /* A value that nothing is known of but where it came from: the instruction at address. */
 static struct value new_result(struct values *values, uint64_t address,
 			       const struct flow_function *function)
@@ -546,14 +568,20 @@ void values_anchor(struct values *values, uint64_t address,
 {
 	for (size_t i = 0; i < function->anchor_count; i++) {
 		const struct flow_anchor *anchor = &function->anchors[i];
+		struct value known;
 		struct value *held;
 
 		if (address < anchor->from || address >= anchor->to || anchor->reg < 0 ||
 		    anchor->reg >= REGISTER_COUNT)
 			continue;
 		held = &values->registers[anchor->reg];
-		if (held->kind != VALUE_OBJECT)
+		if (held->kind != VALUE_OBJECT) {
 			*held = object_value(anchor->object, anchor->offset);
+		} else if (held->object <= FLOW_RESULT && held->number == held->other) {
+			/* Now it is known what that is. */
+			known = object_value(anchor->object, anchor->offset - held->number);
+			replace_object(values, held->object, &known);
+		}
 	}
 }
 

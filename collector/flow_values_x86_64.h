@@ -46,8 +46,12 @@ struct values {
 /* The values at the entry of a function. */
 void values_at_entry(struct values *values, const struct flow_function *function);
 
-/* Take in that another path comes here with other. Returns whether that changed anything. */
-bool values_merge(struct values *values, const struct values *other);
+/*
+ * Take in that another path comes to the virtual address, with other values. Returns
+ * whether that changed anything.
+ */
+bool values_merge(struct values *values, const struct values *other,
+		  const struct flow_function *function, uint64_t address);
 
 /* Apply one instruction at the virtual address. */
 void values_step(struct values *values, const struct decoded *decoded, uint64_t address,

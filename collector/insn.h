@@ -126,6 +126,9 @@ const char *insn_register_name(int dwarf_register);
 /* DWARF number of integer argument register `index` (0 first), or -1. */
 int insn_argument_register(unsigned index);
 
+/* DWARF number of the stack pointer. */
+extern const int insn_stack_register;
+
 /* tracefs names of the stack pointer and the first result register. */
 extern const char *const insn_stack_pointer;
 extern const char *const insn_result_register;

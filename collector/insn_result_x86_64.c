@@ -52,6 +52,7 @@ static struct step step_of(const struct decoded *decoded, size_t at)
 			     decoded->insn.meta.category == ZYDIS_CATEGORY_COND_BR ||
 			     decoded->insn.meta.category == ZYDIS_CATEGORY_RET,
 		.can_probe = x86_can_probe(decoded),
+		.writes = x86_writes(decoded),
 	};
 
 	for (int i = 0; i < decoded->insn.operand_count; i++) {
@@ -64,10 +65,6 @@ static struct step step_of(const struct decoded *decoded, size_t at)
 				      register_bit(operands[i].mem.index);
 		if (reg >= 0 && operands[i].actions & ZYDIS_OPERAND_ACTION_MASK_READ)
 			step.reads |= 1U << reg;
-		if (!(operands[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
-			continue;
-		if (reg >= 0)
-			step.writes |= 1U << reg;
 	}
 	if (step.is_call)
 		step.writes |= caller_saved;

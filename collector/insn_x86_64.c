@@ -9,6 +9,7 @@
 #include <string.h>
 
 const unsigned insn_elf_machine = EM_X86_64;
+const int insn_stack_register = REGISTER_RSP;
 const char *const insn_stack_pointer = "sp";
 const char *const insn_result_register = "ax";
 
@@ -130,6 +131,44 @@ bool x86_can_probe(const struct decoded *decoded)
 	default:
 		return decoded->insn.mnemonic != ZYDIS_MNEMONIC_UD2;
 	}
+}
+
+/* arch/x86/kernel/uprobes.c: branch_setup_xol_ops and push_setup_xol_ops. */
+bool x86_is_emulated(const struct decoded *decoded)
+{
+	const ZydisDecodedInstruction *insn = &decoded->insn;
+
+	if (insn->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY ||
+	    insn->raw.prefix_count > (insn->attributes & ZYDIS_ATTRIB_HAS_REX ? 1 : 0))
+		return false;
+	if (insn->opcode_map == ZYDIS_OPCODE_MAP_0F)
+		return (insn->opcode & 0xf0) == 0x80;
+	if (insn->opcode_map != ZYDIS_OPCODE_MAP_DEFAULT)
+		return false;
+	switch (insn->opcode) {
+	case 0xe8: /* call */
+	case 0xe9: /* jmp */
+	case 0xeb:
+		return true;
+	default: /* push; jcc */
+		return (insn->opcode & 0xf8) == 0x50 || (insn->opcode & 0xf0) == 0x70;
+	}
+}
+
+uint32_t x86_writes(const struct decoded *decoded)
+{
+	uint32_t writes = 0;
+
+	for (int i = 0; i < decoded->insn.operand_count; i++) {
+		const ZydisDecodedOperand *operand = &decoded->operands[i];
+		int reg = operand->type == ZYDIS_OPERAND_TYPE_REGISTER
+				  ? x86_dwarf_register(operand->reg.value)
+				  : -1;
+
+		if (reg >= 0 && operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
+			writes |= 1U << reg;
+	}
+	return writes;
 }
 
 /*

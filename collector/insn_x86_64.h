@@ -37,4 +37,13 @@ bool x86_is_table_jump(const struct decoded *jump, const struct decoded *before)
 /* Can the kernel put a uprobe on this instruction? */
 bool x86_can_probe(const struct decoded *decoded);
 
+/*
+ * Does the kernel then emulate it, on every version, instead of running it out of line?
+ * Such a trap costs less than a third.
+ */
+bool x86_is_emulated(const struct decoded *decoded);
+
+/* The registers that it writes to, or to a part of: a bit for each DWARF number. */
+uint32_t x86_writes(const struct decoded *decoded);
+
 #endif

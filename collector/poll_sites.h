@@ -116,7 +116,9 @@ struct store_site {
 			    * that of the function it lies in */
 	uint64_t function; /* virtual address of that function */
 	uint64_t address;  /* virtual address */
-	uint64_t offset;   /* of address in the file, bytes */
+	uint64_t probed;   /* virtual address of the instruction to probe for it, which is
+			    * executed as often: see store_probes.h */
+	uint64_t offset;   /* of probed in the file, bytes */
 	int reg;           /* DWARF number of the register that holds the state; -1: value is it
 			    */
 	unsigned shift;    /* bits from the register's low end to the state's */

@@ -293,7 +293,7 @@ static int plan_site(struct probe_plan *plan, size_t image, size_t index, bool p
 	return status;
 }
 
-/* A probe on the stores that are at the address of sites->stores[first]. */
+/* A probe for the stores that are at the address of sites->stores[first]. */
 static int plan_store(struct probe_plan *plan, size_t image, size_t first, size_t count)
 {
 	const struct store_site *stores = &plan->images[image].stores[first];
@@ -302,8 +302,7 @@ static int plan_store(struct probe_plan *plan, size_t image, size_t first, size_
 
 	for (size_t i = 0; i < count && !holder; i++)
 		holder = insn_register_name(stores[i].reg);
-	probe = append_probe(plan, "store", PROBE_STORE, image, stores->address,
-			     stores->offset);
+	probe = append_probe(plan, "store", PROBE_STORE, image, stores->probed, stores->offset);
 	if (!probe)
 		return -1;
 	probe->store = first;
@@ -312,7 +311,10 @@ static int plan_store(struct probe_plan *plan, size_t image, size_t first, size_
 	return probe_fetch_store(probe, holder);
 }
 
-/* One probe for each address at which chosen types have stores. */
+/*
+ * One probe for each address at which chosen types have stores, even where one instruction
+ * is probed for several: see store_probes.h.
+ */
 static int plan_stores(struct probe_plan *plan, size_t image)
 {
 	const struct poll_sites *sites = &plan->images[image];

@@ -159,10 +159,10 @@ static const struct field inlined_range_fields[] = {
 RECORD_OF(inlined_range);
 
 static const struct field store_site_fields[] = {
-	NUMBER(store_site, type),    NUMBER(store_site, inlined), NUMBER(store_site, function),
-	NUMBER(store_site, address), NUMBER(store_site, offset),  NUMBER(store_site, reg),
-	NUMBER(store_site, shift),   NUMBER(store_site, value),   NUMBER(store_site, is_reuse),
-	NUMBER(store_site, shared),
+	NUMBER(store_site, type),     NUMBER(store_site, inlined), NUMBER(store_site, function),
+	NUMBER(store_site, address),  NUMBER(store_site, probed),  NUMBER(store_site, offset),
+	NUMBER(store_site, reg),      NUMBER(store_site, shift),   NUMBER(store_site, value),
+	NUMBER(store_site, is_reuse), NUMBER(store_site, shared),
 };
 RECORD_OF(store_site);
 

@@ -1,5 +1,7 @@
 #include "state_stores.h"
 
+#include "byte_names.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,10 +47,12 @@ struct prover {
 	bool *is_mate; /* owned; by coroutine: another copy, of the same type in the same bytes
 			*/
 	bool has_mates;
+	bool is_group;                  /* it and its mates are looked at as one */
 	const struct byte_names *state; /* its state's */
 	struct step *steps;             /* owned; by node: of this coroutine */
 	uint8_t *phases;                /* owned; by node: those possible before it */
-	uint32_t *queue;                /* owned */
+	bool *group_polled; /* owned; by node: before it just one of the group is polled */
+	uint32_t *queue;    /* owned */
 	size_t queued;
 	struct coroutine_stores *result;
 };
@@ -75,55 +79,6 @@ const char *stores_verdict_text(enum stores_verdict verdict)
 	return texts[verdict];
 }
 
-/* One byte of memory, by all the names it has: as offset in this and that object. */
-struct byte_names {
-	struct {
-		int object;
-		int64_t offset;
-	} names[32];
-	size_t count;
-	bool in_frame; /* of the function: it dies with that */
-	bool doubtful; /* two names in one object, or too many */
-};
-
-static void add_name(struct byte_names *byte, int object, int64_t offset)
-{
-	for (size_t i = 0; i < byte->count; i++) {
-		if (byte->names[i].object != object)
-			continue;
-		byte->doubtful |= byte->names[i].offset != offset;
-		return;
-	}
-	if (byte->count == sizeof(byte->names) / sizeof(byte->names[0])) {
-		byte->doubtful = true;
-		return;
-	}
-	byte->in_frame |= object == FLOW_FRAME || object == FLOW_ALIGNED_FRAME;
-	byte->names[byte->count].object = object;
-	byte->names[byte->count++].offset = offset;
-}
-
-/* Find all names of the state byte of a coroutine. */
-static void name_state(const struct flow_graph *graph, const struct flow_coroutine *coroutine,
-		       struct byte_names *byte)
-{
-	*byte = (struct byte_names){0};
-	add_name(byte, coroutine->object, coroutine->state_offset);
-	for (size_t i = 0; i < byte->count; i++) {
-		int object = byte->names[i].object;
-		int64_t offset = byte->names[i].offset;
-
-		for (size_t j = 0; j < graph->place_count; j++) {
-			const struct flow_place *place = &graph->places[j];
-
-			if (place->object == object)
-				add_name(byte, place->in, offset + place->offset);
-			if (place->in == object)
-				add_name(byte, place->object, offset - place->offset);
-		}
-	}
-}
-
 static bool contains(const struct flow_coroutine *coroutine, uint64_t address)
 {
 	for (size_t i = 0; i < coroutine->range_count; i++)
@@ -132,32 +87,18 @@ static bool contains(const struct flow_coroutine *coroutine, uint64_t address)
 	return false;
 }
 
-/* Does the access cover the state? Then *byte tells which of its bytes is the state. */
-static bool covers(const struct flow_access *access, const struct byte_names *state,
-		   unsigned *byte)
+/* Is that coroutine what is looked at, or part of it? */
+static bool is_member(const struct prover *prover, size_t index)
 {
-	for (size_t i = 0; access->object != FLOW_NO_OBJECT && i < state->count; i++) {
-		int64_t distance = state->names[i].offset - access->offset;
-
-		if (state->names[i].object != access->object)
-			continue;
-		if (distance < 0 || distance >= (int64_t)access->size)
-			distance = state->names[i].offset - access->other_offset;
-		if (distance < 0 || distance >= (int64_t)access->size)
-			continue;
-		*byte = (unsigned)distance;
-		return true;
-	}
-	return false;
+	return &prover->coroutines[index] == prover->coroutine ||
+	       (prover->is_group && prover->is_mate[index]);
 }
 
-static bool share_a_name(const struct byte_names *a, const struct byte_names *b)
+static bool is_own_code(const struct prover *prover, uint64_t address)
 {
-	for (size_t i = 0; i < a->count; i++)
-		for (size_t j = 0; j < b->count; j++)
-			if (a->names[i].object == b->names[j].object &&
-			    a->names[i].offset == b->names[j].offset)
-				return true;
+	for (size_t i = 0; i < prover->count; i++)
+		if (is_member(prover, i) && contains(&prover->coroutines[i], address))
+			return true;
 	return false;
 }
 
@@ -171,7 +112,7 @@ static void find_mates(struct prover *prover, bool alone)
 		prover->is_mate[i] = !alone && other != prover->coroutine &&
 				     prover->chosen[i] &&
 				     other->type == prover->coroutine->type &&
-				     share_a_name(&prover->states[i], prover->state);
+				     byte_names_meet(&prover->states[i], prover->state);
 		prover->has_mates |= prover->is_mate[i];
 	}
 }
@@ -188,7 +129,7 @@ static const struct flow_coroutine *owner(const struct prover *prover,
 
 		if (prover->chosen[i] && contains(candidate, node->address) &&
 		    (!deepest || candidate->depth > deepest->depth) &&
-		    covers(&node->access, &prover->states[i], &byte))
+		    byte_names_covered(&node->access, &prover->states[i], &byte))
 			deepest = candidate;
 	}
 	return deepest;
@@ -221,7 +162,7 @@ static enum event event_of(const struct prover *prover, const struct flow_node *
 	bool is_panic;
 	bool is_own;
 
-	if (!covers(access, prover->state, &byte))
+	if (!byte_names_covered(access, prover->state, &byte))
 		return EVENT_NONE;
 	of = owner(prover, node);
 	is_panic = access->writes && access->from_immediate &&
@@ -236,7 +177,7 @@ static enum event event_of(const struct prover *prover, const struct flow_node *
 	     (of && (of == prover->coroutine ? prover->has_mates
 					     : prover->is_mate[of - prover->coroutines]))))
 		return EVENT_STRAY;
-	if (of && of != prover->coroutine)
+	if (of && !is_member(prover, (size_t)(of - prover->coroutines)))
 		return EVENT_TAKEN;
 	is_own = of;
 	if (!access->writes)
@@ -260,7 +201,8 @@ static int add_store(struct coroutine_stores *result, const struct flow_node *no
 	if (!grown)
 		return -1;
 	result->stores = grown;
-	grown[result->store_count++] = *store;
+	grown[result->store_count] = *store;
+	grown[result->store_count++].probed = store->address;
 	if (!node->can_probe) {
 		result->verdict = STORES_NO_PROBE;
 		result->where = node->address;
@@ -291,13 +233,13 @@ static int find_steps(struct prover *prover)
 		*step = (struct step){EVENT_NONE, false};
 		if (!node->reached)
 			continue;
-		step->is_own = contains(prover->coroutine, node->address);
+		step->is_own = is_own_code(prover, node->address);
 		step->event = (uint8_t)event_of(prover, node);
 		if (step->event == EVENT_LOAD && add_load(prover->result, node->address))
 			return -1;
 		if (step->event != EVENT_STORE)
 			continue;
-		covers(&node->access, prover->state, &byte);
+		byte_names_covered(&node->access, prover->state, &byte);
 		store = store_of(node, byte);
 		if (add_store(prover->result, node, &store))
 			return -1;
@@ -379,7 +321,11 @@ static void visit(struct prover *prover, uint32_t index)
 		fail(prover, STORES_PATH_WITHOUT, node->address);
 	spread(prover, node->next, after);
 	spread(prover, node->jump, after);
-	spread(prover, node->pad, after);
+	/* A poll does not begin by unwinding: then the bytes were something else's. */
+	if (after & PHASE_MAYBE_NEW)
+		spread(prover, node->pad, (after & ~(unsigned)PHASE_MAYBE_NEW) | PHASE_IDLE);
+	else
+		spread(prover, node->pad, after);
 	for (uint32_t i = 0; i < node->table_count; i++)
 		spread(prover, prover->graph->targets[node->table + i], after);
 }
@@ -391,7 +337,8 @@ static bool is_ambiguous(const struct prover *prover, const struct flow_node *no
 
 	for (size_t i = 0; i < prover->count; i++)
 		if (prover->chosen[i] && &prover->coroutines[i] != prover->coroutine &&
-		    !prover->is_mate[i] && covers(&node->access, &prover->states[i], &byte))
+		    !prover->is_mate[i] &&
+		    byte_names_covered(&node->access, &prover->states[i], &byte))
 			return true;
 	return false;
 }
@@ -403,9 +350,11 @@ static int add_stray(struct prover *prover, const struct flow_node *node, unsign
 
 	if (!(phases & (PHASES_POLLING | PHASE_NEW)))
 		return 0;
-	covers(&node->access, prover->state, &byte);
+	byte_names_covered(&node->access, prover->state, &byte);
 	store = store_of(node, byte);
-	store.shared = phases & ~PHASES_POLLING || is_ambiguous(prover, node) ||
+	store.shared = (phases & ~PHASES_POLLING &&
+			!prover->group_polled[node - prover->graph->nodes]) ||
+		       is_ambiguous(prover, node) ||
 		       node->access.offset != node->access.other_offset;
 	return add_store(prover->result, node, &store);
 }
@@ -503,23 +452,54 @@ static bool is_merged_pad(struct prover *prover)
 	return prover->has_mates && !result->load_count && only_unwinds(prover);
 }
 
+/* Find the steps, and the phases possible before each node. */
+static int follow(struct prover *prover)
+{
+	if (find_steps(prover))
+		return -1;
+	memset(prover->phases, 0, prover->graph->count);
+	spread(prover, 0, prover->coroutine->is_outer ? PHASE_BEGUN : PHASE_IDLE);
+	while (prover->queued)
+		visit(prover, prover->queue[--prover->queued]);
+	return 0;
+}
+
+/*
+ * Where is it certain that one of the copies of a type in the same bytes is polled, no
+ * matter which? A store that they share then ends a poll whenever it is hit.
+ */
+static int follow_group(struct prover *prover)
+{
+	struct coroutine_stores *result = prover->result;
+	struct coroutine_stores of_group = {.verdict = STORES_PROVEN};
+	int status = 0;
+
+	memset(prover->group_polled, 0, prover->graph->count * sizeof(*prover->group_polled));
+	if (!prover->has_mates)
+		return 0;
+	prover->is_group = true;
+	prover->result = &of_group;
+	status = follow(prover);
+	for (size_t i = 0; !status && i < prover->graph->count; i++)
+		prover->group_polled[i] = of_group.verdict == STORES_PROVEN &&
+					  prover->phases[i] &&
+					  !(prover->phases[i] & ~PHASES_POLLING);
+	prover->is_group = false;
+	prover->result = result;
+	state_stores_free(&of_group);
+	return status;
+}
+
 static int prove(struct prover *prover, bool alone)
 {
 	struct coroutine_stores *result = prover->result;
 
 	find_mates(prover, alone);
-	if (find_steps(prover))
-		return -1;
 	if (prover->state->doubtful)
 		fail(prover, STORES_UNKNOWN_PLACE, 0);
 	if (prover->graph->unbounded_jump)
 		fail(prover, STORES_UNKNOWN_JUMP, prover->graph->unbounded_at);
-	for (size_t i = 0; i < prover->graph->count; i++)
-		prover->phases[i] = 0;
-	spread(prover, 0, prover->coroutine->is_outer ? PHASE_BEGUN : PHASE_IDLE);
-	while (prover->queued)
-		visit(prover, prover->queue[--prover->queued]);
-	if (find_foreign_stores(prover))
+	if (follow_group(prover) || follow(prover) || find_foreign_stores(prover))
 		return -1;
 	if (result->verdict == STORES_UNKNOWN_PLACE || result->verdict == STORES_UNKNOWN_JUMP ||
 	    (result->store_count && result->load_count))
@@ -597,7 +577,8 @@ static void free_all(struct coroutine_stores *results, size_t count)
 static int choose_and_prove(struct prover *prover, struct coroutine_stores *results)
 {
 	for (size_t i = 0; i < prover->count; i++) {
-		name_state(prover->graph, &prover->coroutines[i], &prover->states[i]);
+		prover->states[i] = byte_names_find(prover->graph, prover->coroutines[i].object,
+						    prover->coroutines[i].state_offset);
 		prover->chosen[i] = true;
 	}
 	if (prove_all(prover, results, true))
@@ -626,6 +607,7 @@ int state_stores_find(const struct flow_graph *graph, const struct flow_coroutin
 		.is_mate = malloc((count + 1) * sizeof(*prover.is_mate)),
 		.steps = malloc(graph->count * sizeof(*prover.steps)),
 		.phases = malloc(graph->count),
+		.group_polled = malloc(graph->count * sizeof(*prover.group_polled)),
 		/* A node is queued once for each phase that is new to it. */
 		.queue = malloc(graph->count * PHASES * sizeof(*prover.queue)),
 	};
@@ -633,13 +615,14 @@ int state_stores_find(const struct flow_graph *graph, const struct flow_coroutin
 
 	memset(results, 0, count * sizeof(*results));
 	if (prover.states && prover.chosen && prover.is_mate && prover.steps && prover.phases &&
-	    prover.queue)
+	    prover.group_polled && prover.queue)
 		status = choose_and_prove(&prover, results);
 	free(prover.states);
 	free(prover.chosen);
 	free(prover.is_mate);
 	free(prover.steps);
 	free(prover.phases);
+	free(prover.group_polled);
 	free(prover.queue);
 	if (status)
 		free_all(results, count);

@@ -44,6 +44,8 @@ struct flow_coroutine {
 /* One instruction that stores to the state. */
 struct state_store {
 	uint64_t address;   /* virtual */
+	uint64_t probed;    /* virtual address of the instruction to probe for it: see
+			     * store_probes.h; until then its own */
 	bool from_register; /* else value is what it stores */
 	uint8_t value;      /* new state */
 	int reg;            /* DWARF number: the state is in its low byte after.. */

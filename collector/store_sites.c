@@ -8,6 +8,7 @@
 #include "landing_pads.h"
 #include "poll_sites.h"
 #include "state_stores.h"
+#include "store_probes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -127,6 +128,7 @@ static int add_store(struct finder *finder, const struct coroutine_copy *copy,
 		.inlined = inlined_index(finder, copy),
 		.function = function,
 		.address = store->address,
+		.probed = store->probed,
 		.reg = store->from_register ? store->reg : -1,
 		.shift = store->shift,
 		.value = store->value,
@@ -134,7 +136,7 @@ static int add_store(struct finder *finder, const struct coroutine_copy *copy,
 		.shared = store->shared,
 	};
 
-	if (!image_file_offset(finder->image, store->address, &site.offset))
+	if (!image_file_offset(finder->image, store->probed, &site.offset))
 		return 0;
 	if (sites->store_count == finder->store_room) {
 		finder->store_room = finder->store_room ? finder->store_room * 2 : 256;
@@ -214,9 +216,10 @@ static int find_stores(struct finder *finder, struct attempt *attempt,
 		       const struct flow_graph *graph, uint64_t entry)
 {
 	size_t first = 0;
-	int status =
-		make_coroutines(finder, attempt) ||
-		state_stores_find(graph, attempt->coroutines, attempt->count, attempt->results);
+	int status = make_coroutines(finder, attempt) ||
+		     state_stores_find(graph, attempt->coroutines, attempt->count,
+				       attempt->results) ||
+		     store_probes_choose(graph, attempt->results, attempt->count);
 
 	for (size_t i = 0; i < attempt->copies.count && !status; i++) {
 		const struct coroutine_copy *copy = &attempt->copies.copies[i];
@@ -361,13 +364,19 @@ static int find_tables(struct finder *finder)
 	return 0;
 }
 
+/*
+ * Of probes on one instruction the last traps first: what comes first in the code is
+ * last.
+ */
 static int compare_stores(const void *left, const void *right)
 {
 	const struct store_site *a = left;
 	const struct store_site *b = right;
 
+	if (a->probed != b->probed)
+		return a->probed < b->probed ? -1 : 1;
 	if (a->address != b->address)
-		return a->address < b->address ? -1 : 1;
+		return a->address > b->address ? -1 : 1;
 	if (a->type != b->type)
 		return a->type < b->type ? -1 : 1;
 	return a->inlined < b->inlined ? -1 : a->inlined > b->inlined;

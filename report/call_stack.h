@@ -94,6 +94,7 @@ struct poll {
 	bool certain;     /* inferred: it happened, else it is likely */
 	bool by_store;    /* inferred: a trap at the store that ended it tells of it */
 	bool store_seen;  /* there was such a trap */
+	int64_t stored;   /* by_store: the state where it is suspended; 0: in none */
 	bool uncounted;   /* no store ended it, though one would have */
 	bool doubtful;    /* hosts: the poll in it may be the one before, which goes on */
 	bool hidden;      /* hosts: inlined polls around its calls were not chosen */

@@ -134,6 +134,8 @@ static void settle(struct futures *futures, struct future *future, const struct 
 		poll->state_after = STATE_PANICKED;
 	else if (next && next->state_known)
 		poll->state_after = next->state_before;
+	else if (poll->stored)
+		poll->state_after = poll->stored;
 	else if (!next && poll->final.count)
 		poll->state_after = poll->final.futures[0].state;
 	/* What is inferred waits from poll to poll of the one that shows it. */
@@ -231,10 +233,15 @@ int futures_begin(struct futures *futures, struct poll *poll)
 			return -1;
 	}
 	poll->container_future_id = poll->container ? poll->container->future_id : 0;
-	if (begins_future(future, poll))
+	if (begins_future(future, poll)) {
 		replace(futures, future);
-	else
+	} else {
+		if (!poll->state_known && future->last && future->last->stored) {
+			poll->state_before = future->last->stored;
+			poll->state_known = true;
+		}
 		settle(futures, future, poll);
+	}
 	future->container_future_id = poll->container_future_id;
 	future->last = poll;
 	future->last_result = POLL_UNKNOWN;

@@ -95,16 +95,23 @@ static void put_into(struct poll *poll, struct poll *around)
 		poll->container = container;
 }
 
+/* Where the address is not known, here or there, the type must do. */
 static struct poll *find_inner(const struct poll *outer, const struct poll *around,
 			       int64_t type_id, uint64_t address)
 {
+	struct poll *found = NULL;
+
 	for (size_t i = 0; i < outer->inner_count; i++) {
 		struct poll *poll = outer->inner[i];
 
-		if (poll->parent == around && poll->type_id == type_id && poll->self == address)
+		if (poll->parent != around || poll->type_id != type_id)
+			continue;
+		if (poll->self == address)
 			return poll;
+		if (!poll->self || !address)
+			found = poll;
 	}
-	return NULL;
+	return found;
 }
 
 /*
@@ -594,7 +601,7 @@ static int end_at_store(struct inferred *inferred, struct poll *outer, struct po
 	outer->inner_count = kept;
 	/* What is awaited first is pending, or ready, with what awaits it. */
 	for (size_t i = 0; i < ended_count; i++)
-		if (ended[i] != poll &&
+		if (ended[i] != poll && ended[i]->result == POLL_UNKNOWN &&
 		    (poll->result == POLL_PENDING || ended[i]->ordinal == 1))
 			ended[i]->result = poll->result;
 	for (size_t i = ended_count; i-- > 0;)
@@ -606,8 +613,44 @@ static int end_at_store(struct inferred *inferred, struct poll *outer, struct po
 	return 0;
 }
 
-int inferred_store(struct inferred *inferred, struct poll *outer, const struct store_end *end,
-		   int64_t state, int64_t now)
+/* Poll, inferred in outer, polled what it awaits in that state, with that result. */
+static int add_awaitee(struct inferred *inferred, struct poll *outer, struct poll *poll,
+		       const struct stores *stores, int64_t state, enum poll_result result)
+{
+	int64_t type_id = stores_awaitee(stores, poll->type_id, state);
+	struct poll *awaitee;
+
+	if (!type_id)
+		return 0;
+	awaitee = inner_poll(inferred, outer, poll, type_id, 0, LIVING_NONE, STATE_UNKNOWN);
+	if (!awaitee)
+		return -1;
+	awaitee->certain = true;
+	awaitee->result = result;
+	return 0;
+}
+
+/*
+ * A store of state ended poll. A coroutine first polls what it was suspended at, and is
+ * suspended where what it awaits is pending; what else it polled nobody knows.
+ */
+static int add_awaitees(struct inferred *inferred, struct poll *outer, struct poll *poll,
+			const struct stores *stores, int64_t state)
+{
+	int64_t before = poll->state_known ? poll->state_before : STATE_UNKNOWN;
+	enum poll_result result = state == before           ? POLL_PENDING
+				  : state == STATE_PANICKED ? POLL_UNKNOWN
+							    : POLL_READY;
+
+	return add_awaitee(inferred, outer, poll, stores, before, result) ||
+			       (state != before &&
+				add_awaitee(inferred, outer, poll, stores, state, POLL_PENDING))
+		       ? -1
+		       : 0;
+}
+
+int inferred_store(struct inferred *inferred, struct poll *outer, const struct stores *stores,
+		   const struct store_end *end, int64_t state, int64_t now)
 {
 	static const struct poll unknown; /* where the future lies nobody knows */
 	int64_t types[MOST_INLINED];
@@ -631,7 +674,10 @@ int inferred_store(struct inferred *inferred, struct poll *outer, const struct s
 		return 0;
 	poll->certain = true;
 	poll->by_store = true;
+	poll->stored = poll->result == POLL_PENDING ? state : 0;
 	poll->end_ns = now;
+	if (add_awaitees(inferred, outer, poll, stores, state))
+		return -1;
 	return end_at_store(inferred, outer, poll);
 }
 

@@ -66,10 +66,11 @@ int inferred_place(struct inferred *inferred, struct poll *poll);
 
 /*
  * A store at time now, in outer or in what is inlined into it, ended a poll of the
- * coroutine that end tells of, with that state. Returns 0, or -1 when memory ran out.
+ * coroutine that end, of stores, tells of, with that state. Returns 0, or -1 when memory
+ * ran out.
  */
-int inferred_store(struct inferred *inferred, struct poll *outer, const struct store_end *end,
-		   int64_t state, int64_t now);
+int inferred_store(struct inferred *inferred, struct poll *outer, const struct stores *stores,
+		   const struct store_end *end, int64_t state, int64_t now);
 
 /* Does every poll of that type of future trap? */
 bool inferred_sees_all(const struct inferred *inferred, int64_t type_id);

@@ -463,8 +463,8 @@ static void take_store(struct replay *replay, struct thread *thread)
 			continue;
 		last_type = end->type_id;
 		outer = hosting_store(&hosting, &event);
-		if (!outer ||
-		    inferred_store(replay->inferred, outer, end, state, event.start_ns))
+		if (!outer || inferred_store(replay->inferred, outer, replay->stores, end,
+					     state, event.start_ns))
 			replay->out_of_memory = true;
 	}
 }

@@ -4,7 +4,15 @@
 
 #include <stdlib.h>
 
+struct awaitee {
+	int64_t type_id; /* of the coroutine */
+	int64_t state;
+	int64_t awaitee; /* type of what it awaits there */
+};
+
 struct stores {
+	struct awaitee *awaitees; /* owned; by type and state */
+	size_t awaitee_count;
 	struct store_end *ends; /* owned; by probe */
 	size_t count;
 	size_t room;
@@ -72,6 +80,34 @@ static int take_row(struct stores *stores, sqlite3_stmt *row, int64_t *copy)
 		       : add_around(end, sqlite3_column_int64(row, COLUMN_AROUND));
 }
 
+static int load_awaitees(struct stores *stores, sqlite3 *db)
+{
+	sqlite3_stmt *row;
+	int status = sqlite3_prepare_v2(db, sql_store_awaitees, -1, &row, NULL);
+	size_t room = 0;
+
+	while (status == SQLITE_OK && (status = sqlite3_step(row)) == SQLITE_ROW) {
+		struct awaitee *grown = stores->awaitees;
+
+		if (stores->awaitee_count == room) {
+			room = room ? room * 2 : 64;
+			grown = realloc(grown, room * sizeof(*grown));
+		}
+		status = SQLITE_NOMEM;
+		if (!grown)
+			break;
+		stores->awaitees = grown;
+		grown[stores->awaitee_count++] = (struct awaitee){
+			sqlite3_column_int64(row, 0),
+			sqlite3_column_int64(row, 1),
+			sqlite3_column_int64(row, 2),
+		};
+		status = SQLITE_OK;
+	}
+	sqlite3_finalize(row);
+	return status;
+}
+
 struct stores *stores_load(sqlite3 *db)
 {
 	struct stores *stores = calloc(1, sizeof(*stores));
@@ -83,6 +119,8 @@ struct stores *stores_load(sqlite3 *db)
 	while (status == SQLITE_OK && (status = sqlite3_step(row)) == SQLITE_ROW)
 		status = take_row(stores, row, &copy) ? SQLITE_NOMEM : SQLITE_OK;
 	sqlite3_finalize(row);
+	if (status == SQLITE_DONE)
+		status = load_awaitees(stores, db);
 	if (status != SQLITE_DONE) {
 		stores_free(stores);
 		return NULL;
@@ -97,6 +135,7 @@ void stores_free(struct stores *stores)
 	for (size_t i = 0; i < stores->count; i++)
 		free(stores->ends[i].around);
 	free(stores->ends);
+	free(stores->awaitees);
 	free(stores);
 }
 
@@ -118,4 +157,25 @@ const struct store_end *stores_find(const struct stores *stores, int64_t probe_i
 	while (low + *count < stores->count && stores->ends[low + *count].probe_id == probe_id)
 		++*count;
 	return *count ? &stores->ends[low] : NULL;
+}
+
+static int compare_awaitee(const void *left, const void *right)
+{
+	const struct awaitee *a = left;
+	const struct awaitee *b = right;
+
+	if (a->type_id != b->type_id)
+		return a->type_id < b->type_id ? -1 : 1;
+	return a->state < b->state ? -1 : a->state > b->state;
+}
+
+int64_t stores_awaitee(const struct stores *stores, int64_t type_id, int64_t state)
+{
+	const struct awaitee key = {type_id, state, 0};
+	const struct awaitee *found =
+		stores->awaitee_count ? bsearch(&key, stores->awaitees, stores->awaitee_count,
+						sizeof(key), compare_awaitee)
+				      : NULL;
+
+	return found ? found->awaitee : 0;
 }

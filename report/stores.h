@@ -24,6 +24,12 @@ struct store_end {
 	unsigned shift; /* then: bits above the low end */
 };
 
+/*
+ * Type of the future that a coroutine of that type awaits while suspended in state; 0: not
+ * known, or it is not one whose polls are inlined.
+ */
+int64_t stores_awaitee(const struct stores *stores, int64_t type_id, int64_t state);
+
 /* Load the table of a recording. Returns NULL when it cannot be read or memory ran out. */
 struct stores *stores_load(sqlite3 *db);
 void stores_free(struct stores *stores);

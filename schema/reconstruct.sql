@@ -78,6 +78,17 @@ FROM state_store s LEFT JOIN up u ON u.id = s.inlined_poll_id
 LEFT JOIN inlined_poll i ON i.id = u.around_id
 ORDER BY 1, 3, u.depth DESC;
 
+-- name: store_awaitees
+-- What coroutines await whose polls stores tell: hand-written futures no poll of which traps.
+SELECT a.future_type_id, a.state, max(t.id)
+FROM await_point a JOIN future_type c ON c.id = a.future_type_id AND c.stores_proven
+JOIN future_type t ON t.name = a.awaitee AND t.image_id = c.image_id
+WHERE t.kind = 'future' AND t.inlined
+    AND t.id NOT IN (SELECT future_type_id FROM probe WHERE kind = 'entry' AND future_type_id)
+GROUP BY 1, 2
+HAVING count(*) = 1
+ORDER BY 1, 2;
+
 -- name: snapshot_types
 SELECT id, size_bytes, kind <> 'future', complete, coalesce(stores_proven, 0) FROM future_type;
 

@@ -170,3 +170,18 @@ for depth in 4 16; do
     awk -v a="$(median a)" -v b="$(median b)" 'BEGIN {
         printf "with %.0f ns a poll, without %.0f ns, ratio %.2f\n", a / 2e5 * 1e9, b / 2e5 * 1e9, a / b }'
 done
+
+echo "9. Level exact: a poll of four futures inlined in one another, against that of the task"
+awk -v depth=4 -f "$bench/deep.awk" >deep.rs
+/usr/bin/rustc --edition 2021 -O -g -o deep deep.rs
+rm -f a b
+for _ in 1 2 3; do
+    "$asyncrec" -l exact -b 64M -o t.db ./deep 50000 >/dev/null 2>&1
+    span >>a
+    sqlite3 t.db "SELECT count(*) FROM state_store s JOIN event e ON e.probe_id = s.probe_id" >stores
+    "$asyncrec" -l tasks -o t.db ./deep 50000 >/dev/null 2>&1
+    span >>b
+done
+awk -v a="$(median a)" -v b="$(median b)" -v stores="$(cat stores)" 'BEGIN {
+    printf "  task %.0f ns a poll, exact %.0f ns: %.0f ns for each of %.1f stores\n",
+        b / 5e4 * 1e9, a / 5e4 * 1e9, (a - b) / stores * 1e9, stores / 5e4 }'

@@ -19,7 +19,16 @@
 
 #include <cmocka.h>
 
-enum { OUTER_STATE = 32, INNER_STATE = 80, RAX = 0, RCX = 2, RDI = 5, RBX = 3, RSP = 7 };
+enum {
+	OUTER_STATE = 32,
+	INNER_STATE = 80,
+	RAX = 0,
+	RCX = 2,
+	RDI = 5,
+	RBX = 3,
+	RSP = 7,
+	R12 = 12
+};
 
 /* Assemble a function, from NAME to NAME_end. */
 #define ASSEMBLE(name, text)                                                                   \
@@ -33,9 +42,11 @@ LABEL(a_function);
 LABEL(resumes_unwind);
 LABEL(panics);
 LABEL(panics_finished);
+LABEL(never_unwinds);
 __asm__(".pushsection .text\n"
 	"a_function:\nresumes_unwind = . + 1\npanics = . + 2\npanics_finished = . + 3\n"
-	"nop\nnop\nnop\nnop\n"
+	"never_unwinds = . + 4\n"
+	"nop\nnop\nnop\nnop\nnop\n"
 	".popsection\n");
 
 static inline uint64_t address_of(const uint8_t *place)
@@ -55,6 +66,8 @@ static inline enum flow_call what_call(void *context, uint64_t target, bool thro
 		return FLOW_CALL_NEVER_RETURNS;
 	if (target == address_of(panics_finished))
 		return FLOW_CALL_PANICS_FINISHED;
+	if (target == address_of(never_unwinds))
+		return FLOW_CALL_NEVER_UNWINDS;
 	return FLOW_CALL_RETURNS;
 }
 

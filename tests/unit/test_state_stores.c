@@ -563,8 +563,51 @@ static void copies_of_one_type_share_their_panics(void **state)
 		assert_int_equal(subject.results[i].store_count, 2);
 		assert_int_equal(subject.results[i].stores[1].address,
 				 address_of(copies_panicked));
+		/* One of the two is polled on every way to it. */
+		assert_false(subject.results[i].stores[1].shared);
 	}
 	every_store_matters(&subject);
+	release(&subject);
+}
+
+/* To the same panics there is a way on which neither is polled. */
+LABEL(unsure_first);
+LABEL(unsure_second);
+LABEL(unsure_rest);
+ASSEMBLE(unsure, "	test %rsi, %rsi\n"
+		 "	jne unsure_second\n"
+		 "	test %rdx, %rdx\n"
+		 "	jne 1f\n"
+		 "unsure_first:\n"
+		 "	cmpb $0, 80(%rdi)\n"
+		 "	je 1f\n"
+		 "	movb $3, 80(%rdi)\n"
+		 "	ret\n"
+		 "unsure_second:\n"
+		 "	cmpb $0, 80(%rdi)\n"
+		 "	je 1f\n"
+		 "	movb $4, 80(%rdi)\n"
+		 "	ret\n"
+		 "1:	movb $2, 80(%rdi)\n"
+		 "	ret\n"
+		 "unsure_rest:\n"
+		 "	ret");
+
+static void a_panic_of_copies_that_may_be_nobodys_is_marked(void **state)
+{
+	struct subject subject = subject_of(unsure, unsure_end);
+
+	(void)state;
+	add_coroutine(&subject, 0, INNER_STATE, unsure_first, unsure_second);
+	add_coroutine(&subject, 0, INNER_STATE, unsure_second, unsure_rest);
+	subject.coroutines[0].is_outer = false;
+	subject.coroutines[1].type = subject.coroutines[0].type;
+	examine(&subject);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(subject.results[i].verdict, STORES_PROVEN);
+		assert_int_equal(subject.results[i].store_count, 2);
+		assert_true(subject.results[i].stores[1].shared);
+	}
 	release(&subject);
 }
 
@@ -645,6 +688,7 @@ int main(void)
 		cmocka_unit_test(the_place_that_fits_is_chosen),
 		cmocka_unit_test(of_places_that_fit_none_is_chosen),
 		cmocka_unit_test(copies_of_one_type_share_their_panics),
+		cmocka_unit_test(a_panic_of_copies_that_may_be_nobodys_is_marked),
 		cmocka_unit_test(copies_of_one_type_are_proven_each),
 		cmocka_unit_test(known_values_are_used),
 	};

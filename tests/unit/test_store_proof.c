@@ -164,6 +164,138 @@ static void a_store_where_no_poll_began_is_told(void **state)
 	release(&subject);
 }
 
+/* A landing pad of other code, that counts as code of a child, whose bytes that uses. */
+LABEL(pads_call);
+LABEL(pads_called);
+LABEL(pads_child);
+LABEL(pads_pad);
+LABEL(pads_rest);
+ASSEMBLE(pads, "	push %rbx\n"
+	       "	mov %rdi, %rbx\n"
+	       "	cmpb $0, 32(%rdi)\n"
+	       "	jne pads_child\n"
+	       "	mov %rsi, 80(%rbx)\n"
+	       "pads_call:\n"
+	       "	call a_function\n"
+	       "pads_called:\n"
+	       "	movb $1, 32(%rbx)\n"
+	       "	pop %rbx\n"
+	       "	ret\n"
+	       "pads_child:\n"
+	       "	cmpb $0, 80(%rbx)\n"
+	       "	movb $3, 80(%rbx)\n"
+	       "	jmp pads_rest\n"
+	       "pads_pad:\n"
+	       "	mov %rax, %rdi\n"
+	       "	jmp 1f\n"
+	       "pads_rest:\n"
+	       "	movb $3, 32(%rbx)\n"
+	       "	pop %rbx\n"
+	       "	ret\n"
+	       "1:	movb $2, 32(%rbx)\n"
+	       "	call resumes_unwind");
+
+static void no_poll_begins_by_unwinding(void **state)
+{
+	struct subject subject = subject_of(pads, pads_end);
+
+	(void)state;
+	subject.site = (struct flow_call_site){address_of(pads_call), address_of(pads_called),
+					       address_of(pads_pad)};
+	subject.function.call_site_count = 1;
+	add_coroutine(&subject, 0, OUTER_STATE, pads, pads_end);
+	add_coroutine(&subject, 0, INNER_STATE, pads_child, pads_rest);
+	examine(&subject);
+	assert_int_equal(subject.results[0].verdict, STORES_PROVEN);
+	assert_int_equal(subject.results[1].verdict, STORES_PROVEN);
+	release(&subject);
+}
+
+/* A future in the frame, in which a call through a register cannot unwind. */
+LABEL(through_register_child);
+LABEL(through_register_child_end);
+ASSEMBLE(through_register, "	sub $0x40, %rsp\n"
+			   "	lea never_unwinds(%rip), %rbx\n"
+			   "	movb $0, 0x20(%rsp)\n"
+			   "through_register_child:\n"
+			   "	cmpb $0, 0x20(%rsp)\n"
+			   "	call *%rbx\n"
+			   "	movb $1, 0x20(%rsp)\n"
+			   "through_register_child_end:\n"
+			   "	add $0x40, %rsp\n"
+			   "	ret");
+
+static void a_call_through_a_register_is_followed(void **state)
+{
+	struct subject subject = subject_of(through_register, through_register_end);
+
+	(void)state;
+	subject.anchors[0] =
+		(struct flow_anchor){address_of(through_register_child),
+				     address_of(through_register_child_end), RSP, 0, -0x20};
+	add_coroutine(&subject, 0, 0, through_register_child, through_register_child_end);
+	subject.coroutines[0].is_outer = false;
+	examine(&subject);
+	assert_int_equal(subject.results[0].verdict, STORES_PROVEN);
+	release(&subject);
+}
+
+/* What has the future's address is told only later, of a copy of it. */
+LABEL(merged_child);
+LABEL(merged_rest);
+ASSEMBLE(merged, "	test %rsi, %rsi\n"
+		 "	je 1f\n"
+		 "	mov 8(%rdi), %rbx\n"
+		 "	jmp 2f\n"
+		 "1:	mov 16(%rdi), %rbx\n"
+		 "2:	lea -16(%rbx), %r12\n"
+		 "merged_child:\n"
+		 "	cmpb $0, 32(%rbx)\n"
+		 "	movb $3, 32(%rbx)\n"
+		 "merged_rest:\n"
+		 "	ret");
+
+/* The store goes to what the loop had in the round before. */
+LABEL(stale_child);
+LABEL(stale_rest);
+ASSEMBLE(stale, "	mov 8(%rdi), %rbx\n"
+		"	mov %rbx, %rax\n"
+		"1:	lea -16(%rbx), %r12\n"
+		"stale_child:\n"
+		"	cmpb $0, 32(%rbx)\n"
+		"	movb $3, 32(%rax)\n"
+		"stale_rest:\n"
+		"	mov %rbx, %rax\n"
+		"	mov 8(%rbx), %rbx\n"
+		"	test %rbx, %rbx\n"
+		"	jne 1b\n"
+		"	ret");
+
+static enum stores_verdict verdict_by_r12(const uint8_t *code, const uint8_t *end,
+					  const uint8_t *child, const uint8_t *rest)
+{
+	struct subject subject = subject_of(code, end);
+	enum stores_verdict verdict;
+
+	subject.anchors[1] =
+		(struct flow_anchor){address_of(child), address_of(rest), R12, 1, -16};
+	subject.function.anchor_count = 2;
+	add_coroutine(&subject, 1, OUTER_STATE, child, rest);
+	examine(&subject);
+	verdict = subject.results[0].verdict;
+	release(&subject);
+	return verdict;
+}
+
+static void what_paths_bring_together_may_be_named_later(void **state)
+{
+	(void)state;
+	assert_int_equal(verdict_by_r12(merged, merged_end, merged_child, merged_rest),
+			 STORES_PROVEN);
+	assert_int_equal(verdict_by_r12(stale, stale_end, stale_child, stale_rest),
+			 STORES_NO_STORE);
+}
+
 static void bytes_that_are_no_code_are_refused(void **state)
 {
 	/* a two-byte opcode cut off */
@@ -183,6 +315,9 @@ int main(void)
 		cmocka_unit_test(what_is_not_polled_needs_no_store),
 		cmocka_unit_test(what_cannot_be_proven_is_told_why),
 		cmocka_unit_test(a_store_where_no_poll_began_is_told),
+		cmocka_unit_test(no_poll_begins_by_unwinding),
+		cmocka_unit_test(a_call_through_a_register_is_followed),
+		cmocka_unit_test(what_paths_bring_together_may_be_named_later),
 		cmocka_unit_test(bytes_that_are_no_code_are_refused),
 	};
 
