@@ -48,7 +48,8 @@ equals_truth() {
             same "$a wakes $b" "$c"$'\t'"$d" \
             "$(made "$a" "NOT w.nested AND w.task_id IN $(of "$b")")" ;;
         nested) seen "$b" || continue
-            same "$a wakes $b" "$c"$'\t'"$d" "$(made "$a" "t.name = '$b'")" ;;
+            same "$a wakes $b" "$c"$'\t'"$d" \
+            "$(made "$a" "(w.nested OR t.name = '$b') AND w.task_id IN $(of "$b")")" ;;
         effects) same "$a, $b" "$c" "$(sql t.db "SELECT count(*)
             FROM wake w JOIN task k ON k.id = w.task_id WHERE k.id IN $(of "$a")
             AND coalesce(w.effect, CASE WHEN k.outcome IS NULL THEN 'finished' END) = '$b'")" ;;
