@@ -28,6 +28,7 @@ struct worker {
 	size_t step;
 	struct dwarf_pass pass; /* the result */
 	Dwarf_Die function;     /* the one being visited */
+	Dwarf_Addr entry;       /* its address */
 	pthread_t thread;
 	bool started; /* thread is to be joined */
 	bool out_of_memory;
@@ -115,6 +116,9 @@ static size_t add_copy(struct worker *worker, Dwarf_Die *die, size_t parent)
 	if (!dwarf_attr(die, DW_AT_abstract_origin, &attribute) ||
 	    !dwarf_formref_die(&attribute, &origin))
 		return parent;
+	if (waker_functions_visit_copy(&pass->wakers, worker->image, die, &origin,
+				       worker->entry))
+		worker->out_of_memory = true;
 	name = dwarf_diename(&origin);
 	if (name && is_starter(name) && dwarf_pass_is_live(worker->image, die, &entry))
 		add_die(worker, &pass->starters, &pass->starter_count, &pass->starter_room,
@@ -221,6 +225,9 @@ static void visit_function(struct worker *worker, Dwarf_Die *die, dwarf_scope sc
 	}
 	if (dwarf_pass_is_live(worker->image, die, &entry)) {
 		worker->function = *die;
+		worker->entry = entry;
+		worker->out_of_memory |=
+			waker_functions_visit(&worker->pass.wakers, die, entry) != 0;
 		note_diverging(worker, die, name, entry);
 		find_copies(worker, die, INLINED_COPY_NONE);
 	}
@@ -233,6 +240,8 @@ static void visit_struct(struct worker *worker, Dwarf_Die *die)
 	if (name && is_task_type(name))
 		add_die(worker, &worker->pass.task_types, &worker->pass.task_type_count,
 			&worker->pass.task_type_room, die);
+	if (name && strcmp(name, "RawWakerVTable") == 0)
+		worker->pass.wakers.vtable = *die;
 }
 
 /* rustc names the vtable of `dyn Future` for T `<T as core::future::future::Future>::{vtable}`.
@@ -349,7 +358,8 @@ static int take(struct dwarf_pass *pass, struct dwarf_pass *found)
 	    append(&pass->vtables, &pass->vtable_count, found->vtables, found->vtable_count) ||
 	    append(&pass->starters, &pass->starter_count, found->starters,
 		   found->starter_count) ||
-	    append_diverging(pass, found))
+	    append_diverging(pass, found) ||
+	    waker_functions_append(&pass->wakers, &found->wakers))
 		return -1;
 	for (size_t i = 0; i < found->copy_count; i++) {
 		copies[pass->copy_count] = found->copies[i];
@@ -454,5 +464,6 @@ void dwarf_pass_free(struct dwarf_pass *pass)
 	free(pass->starters);
 	free(pass->copies);
 	free(pass->diverging);
+	waker_functions_free(&pass->wakers);
 	*pass = (struct dwarf_pass){0};
 }

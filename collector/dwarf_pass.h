@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "waker_functions.h"
+
 struct dwarf_scopes;
 struct image;
 struct type_names;
@@ -54,7 +56,8 @@ struct dwarf_pass {
 	struct diverging_function *diverging; /* owned */
 	size_t diverging_count;
 	size_t diverging_room;
-	bool split_missing; /* a unit's split part was not found */
+	struct waker_functions wakers; /* owned */
+	bool split_missing;            /* a unit's split part was not found */
 };
 
 /*

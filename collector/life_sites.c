@@ -6,7 +6,11 @@
 #include <string.h>
 
 const char *const life_names[] = {
-	[LIFE_WAKE] = "wake", [LIFE_DROP] = "drop", [LIFE_SPAWN] = "spawn"};
+	[LIFE_WAKE] = "wake",
+	[LIFE_DROP] = "drop",
+	[LIFE_SPAWN] = "spawn",
+	[LIFE_WAKER] = "waker",
+};
 
 int life_sites_add(struct poll_sites *sites, const struct life_site *life, const char *symbol)
 {

@@ -13,12 +13,24 @@ enum life_kind {
 	LIFE_WAKE,  /* wakes a task; the argument is the data pointer of its waker */
 	LIFE_DROP,  /* drops a future, which the argument points to */
 	LIFE_SPAWN, /* makes a task of a future */
+	LIFE_WAKER, /* clones or drops a waker; the argument is its data pointer */
 	LIFE_COUNT,
-	LIFE_ALL = (1 << LIFE_COUNT) - 1 /* bits 1 << kind */
+	LIFE_ALL = (1 << LIFE_COUNT) - 1, /* bits 1 << kind */
+	/* There are more clones and drops of wakers than wakes. */
+	LIFE_DEFAULT = LIFE_ALL & ~(1 << LIFE_WAKER)
 };
 
-/* As the user writes them, and as table probe has them: "wake", "drop", "spawn". */
+/* As the user writes them, and as table probe has them: "wake", "drop", "spawn", "waker". */
 extern const char *const life_names[LIFE_COUNT];
+
+/* The functions of a RawWakerVTable. */
+enum waker_operation {
+	WAKER_CLONE,
+	WAKER_WAKE, /* by value: the waker is dropped, too */
+	WAKER_WAKE_BY_REF,
+	WAKER_DROP,
+	WAKER_OPERATION_COUNT
+};
 
 struct life_site {
 	enum life_kind kind;
@@ -36,6 +48,19 @@ struct life_site {
 			       * right there */
 	uint64_t self_offset; /* drop: bytes from what the argument points to to the future;
 			       * spawn, boxed: to its address */
+	/* wake, waker: bits 1 << enum waker_operation; of vtables that share the function, it
+	 * may be both the `wake` of some and the `wake_by_ref` of others */
+	unsigned operations;
+	bool may_be_inlined; /* wake, waker: it may also run where it was inlined, unseen */
+};
+
+/* A RawWakerVTable in the data of the program. */
+struct waker_vtable {
+	uint64_t address; /* virtual, as linked */
+	uint64_t clone;   /* addresses of its functions, likewise */
+	uint64_t wake;
+	uint64_t wake_by_ref;
+	uint64_t drop;
 };
 
 struct poll_sites;

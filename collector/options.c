@@ -33,8 +33,9 @@ static const char help[] =
 	"  -x, --exclude REGEX  no futures whose name matches; repeatable\n"
 	"      --exits WHICH    where to record the end of polls: all (default), roots\n"
 	"                       (of those that executors make) or none\n"
-	"      --life WHAT      what to record of tasks and futures besides their polls: all\n"
-	"                       (default), none, or wake, drop, spawn, joined by commas\n"
+	"      --life WHAT      what to record of tasks and futures besides their polls:\n"
+	"                       none, all, or some of wake, drop, spawn, waker joined by\n"
+	"                       commas (default: wake,drop,spawn)\n"
 	"  -b, --buffer SIZE    ring buffer of each processor: bytes, or with K, M or G\n"
 	"                       (default: 8M)\n"
 	"      --exe FILE       what to probe, when PROGRAM is a script or wrapper that\n"
@@ -257,7 +258,7 @@ int options_read(struct options *options, int argc, char **argv)
 	*options = (struct options){
 		.output = "trace.db",
 		.buffer_size = default_buffer_size,
-		.choice = {.level = LEVEL_ASYNC, .life = LIFE_ALL},
+		.choice = {.level = LEVEL_ASYNC, .life = LIFE_DEFAULT},
 		.use_cache = true,
 	};
 	argv[0] = name; /* what getopt begins its messages with */

@@ -26,6 +26,7 @@
 #include "symbol_sites.h"
 #include "task_layout.h"
 #include "type_name.h"
+#include "wake_sites.h"
 
 #include <dwarf.h>
 #include <stdlib.h>
@@ -631,6 +632,7 @@ int poll_sites_find(const struct image *image, bool with_stores, struct poll_sit
 	}
 	if (!status && sites->site_count)
 		status = executors_find(image, sites) ||
+			 wake_sites_find(image, &finder.pass.wakers, sites) ||
 			 spawn_sites_find(image, image->dwarf ? &finder.pass : NULL, sites);
 	if (status) {
 		message_error("%s: finding its poll functions: out of memory", image->path);

@@ -158,6 +158,8 @@ struct poll_sites {
 	bool stores_known;       /* stores were looked for */
 	struct life_site *lives; /* owned */
 	size_t life_count;
+	struct waker_vtable *waker_vtables; /* owned */
+	size_t waker_vtable_count;
 	struct future_vtable *vtables; /* owned */
 	size_t vtable_count;
 	struct waker_layout waker;

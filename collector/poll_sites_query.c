@@ -58,6 +58,7 @@ void poll_sites_free(struct poll_sites *sites)
 	for (size_t i = 0; i < sites->life_count; i++)
 		free(sites->lives[i].symbol);
 	free(sites->lives);
+	free(sites->waker_vtables);
 	free(sites->types);
 	free(sites->sites);
 	free(sites->inlined);

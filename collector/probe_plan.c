@@ -389,8 +389,15 @@ static int plan_lives(struct probe_plan *plan, size_t image)
 					     life->end - life->address, keep, 1);
 		struct probe *probe;
 
-		if (start < 0 || !wants_life(plan, image, life))
+		if (!wants_life(plan, image, life))
 			continue;
+		if (start < 0) {
+			message_detail("%s at 0x%" PRIx64
+				       ": the kernel can put no uprobe on its entry",
+				       life->symbol ? life->symbol : "a function",
+				       life->address);
+			continue;
+		}
 		probe = append_probe(plan, event.name, PROBE_LIFE, image,
 				     life->address + (uint64_t)start,
 				     life->offset + (uint64_t)start);

@@ -261,6 +261,7 @@ static int finish(struct recorder *recorder)
 	struct store *store = recorder->store;
 	const char *path = recorder->options->output;
 	uint64_t polls;
+	uint64_t unknown_wakers;
 	uint64_t traps;
 	uint64_t lost;
 	char size[32];
@@ -273,11 +274,17 @@ static int finish(struct recorder *recorder)
 		  store_write_number(store, "exit_status", recorder->target->status)) ||
 		 store_reconstruct(store);
 	polls = status ? 0 : store_poll_count(store);
+	unknown_wakers = status ? 0 : store_unknown_waker_count(store);
 	traps = store_trap_count(store);
 	lost = store_lost_count(store);
 	print_size(size, sizeof(size), store_file_size(store));
 	if (store_close(store) || status)
 		return -1;
+	if (unknown_wakers)
+		message_note("%" PRIu64 " polls got a waker whose functions are in no probed "
+			     "file: such wakes are not recorded; --exe names a shared library "
+			     "to probe, too",
+			     unknown_wakers);
 	message_note("%" PRIu64 " polls, %" PRIu64 " events, %" PRIu64 " lost, %s, %s", polls,
 		     traps, lost, path, size);
 	return 0;

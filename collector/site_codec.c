@@ -177,8 +177,17 @@ static const struct field life_site_fields[] = {
 	NUMBER(life_site, boxed),
 	NUMBER(life_site, stack_bytes),
 	NUMBER(life_site, self_offset),
+	NUMBER(life_site, operations),
+	NUMBER(life_site, may_be_inlined),
 };
 RECORD_OF(life_site);
+
+static const struct field waker_vtable_fields[] = {
+	NUMBER(waker_vtable, address), NUMBER(waker_vtable, clone),
+	NUMBER(waker_vtable, wake),    NUMBER(waker_vtable, wake_by_ref),
+	NUMBER(waker_vtable, drop),
+};
+RECORD_OF(waker_vtable);
 
 static const struct field future_vtable_fields[] = {
 	NUMBER(future_vtable, address),
@@ -203,6 +212,7 @@ static const struct field poll_sites_fields[] = {
 	ARRAY(poll_sites, stores, store_count, store_site),
 	NUMBER(poll_sites, stores_known),
 	ARRAY(poll_sites, lives, life_count, life_site),
+	ARRAY(poll_sites, waker_vtables, waker_vtable_count, waker_vtable),
 	ARRAY(poll_sites, vtables, vtable_count, future_vtable),
 	RECORD(poll_sites, waker, waker_layout),
 	NUMBER(poll_sites, from_symbols),

@@ -427,16 +427,27 @@ uint64_t store_lost_count(const struct store *store)
 	return store->lost;
 }
 
-uint64_t store_poll_count(struct store *store)
+/* The one number that the query gives. */
+static uint64_t count(struct store *store, const char *query)
 {
 	sqlite3_stmt *statement = NULL;
 	uint64_t count = 0;
 
-	if (sqlite3_prepare_v2(store->db, sql_count_polls, -1, &statement, NULL) == SQLITE_OK &&
+	if (sqlite3_prepare_v2(store->db, query, -1, &statement, NULL) == SQLITE_OK &&
 	    sqlite3_step(statement) == SQLITE_ROW)
 		count = (uint64_t)sqlite3_column_int64(statement, 0);
 	sqlite3_finalize(statement);
 	return count;
+}
+
+uint64_t store_poll_count(struct store *store)
+{
+	return count(store, sql_count_polls);
+}
+
+uint64_t store_unknown_waker_count(struct store *store)
+{
+	return count(store, sql_count_unknown_wakers);
 }
 
 uint64_t store_file_size(const struct store *store)

@@ -79,6 +79,9 @@ uint64_t store_trap_count(const struct store *store);
 uint64_t store_lost_count(const struct store *store);
 /* Polls in the reconstructed recording; size of its file in bytes. */
 uint64_t store_poll_count(struct store *store);
+
+/* The polls that got a waker of which no function is in a probed file, likewise. */
+uint64_t store_unknown_waker_count(struct store *store);
 uint64_t store_file_size(const struct store *store);
 
 /* End the recording. Returns 0, or -1 after one line on stderr. */

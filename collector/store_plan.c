@@ -19,6 +19,8 @@ enum statement {
 	INSERT_FUTURE_VTABLE,
 	INSERT_INLINED_POLL,
 	INSERT_INLINED_RANGE,
+	INSERT_WAKER_FUNCTION,
+	INSERT_WAKER_VTABLE,
 	STATEMENT_COUNT
 };
 
@@ -46,6 +48,8 @@ static int prepare(struct writer *writer)
 		[INSERT_FUTURE_VTABLE] = sql_insert_future_vtable,
 		[INSERT_INLINED_POLL] = sql_insert_inlined_poll,
 		[INSERT_INLINED_RANGE] = sql_insert_inlined_range,
+		[INSERT_WAKER_FUNCTION] = sql_insert_waker_function,
+		[INSERT_WAKER_VTABLE] = sql_insert_waker_vtable,
 	};
 
 	for (int i = 0; i < STATEMENT_COUNT; i++)
@@ -293,6 +297,71 @@ static int write_user_probe(struct writer *writer, const struct probe *probe)
 	return step(writer, INSERT_USER_PROBE);
 }
 
+static int write_waker_function(struct writer *writer, uint32_t probe_id,
+				const struct life_site *life)
+{
+	sqlite3_stmt *insert = writer->statements[INSERT_WAKER_FUNCTION];
+	const char *operation = "either";
+
+	if (life->operations == 1U << WAKER_CLONE)
+		operation = "clone";
+	else if (life->operations == 1U << WAKER_WAKE)
+		operation = "wake";
+	else if (life->operations == 1U << WAKER_WAKE_BY_REF)
+		operation = "wake_by_ref";
+	else if (life->operations == 1U << WAKER_DROP)
+		operation = "drop";
+	sqlite3_bind_int64(insert, 1, probe_id);
+	sqlite3_bind_text(insert, 2, operation, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(insert, 3, (sqlite3_int64)life->end);
+	sqlite3_bind_int(insert, 4, life->may_be_inlined);
+	return step(writer, INSERT_WAKER_FUNCTION);
+}
+
+/* As table waker_vtable has it: do calls of the function at address trap? */
+static int traps(const struct writer *writer, uint64_t address)
+{
+	const struct probe_plan *plan = writer->plan;
+
+	for (size_t i = 0; i < plan->probe_count; i++) {
+		const struct probe *probe = &plan->probes[i];
+		const struct life_site *life;
+
+		if (probe->kind != PROBE_LIFE || probe->image != writer->image)
+			continue;
+		life = &plan->images[probe->image].lives[probe->life];
+		if (life->address == address && life->operations)
+			return life->may_be_inlined ? 1 : 2;
+	}
+	return 0;
+}
+
+static int write_waker_vtables(struct writer *writer)
+{
+	const struct poll_sites *sites = &writer->plan->images[writer->image];
+	sqlite3_stmt *insert = writer->statements[INSERT_WAKER_VTABLE];
+
+	for (size_t i = 0; i < sites->waker_vtable_count; i++) {
+		const struct waker_vtable *vtable = &sites->waker_vtables[i];
+		int wake = traps(writer, vtable->wake);
+		int wake_by_ref = traps(writer, vtable->wake_by_ref);
+		int clone = traps(writer, vtable->clone);
+		int drop = traps(writer, vtable->drop);
+
+		bind_index(insert, 1, 1, writer->image);
+		sqlite3_bind_int64(insert, 2, (sqlite3_int64)vtable->address);
+		sqlite3_bind_int64(insert, 3, (sqlite3_int64)vtable->clone);
+		sqlite3_bind_int64(insert, 4, (sqlite3_int64)vtable->wake);
+		sqlite3_bind_int64(insert, 5, (sqlite3_int64)vtable->wake_by_ref);
+		sqlite3_bind_int64(insert, 6, (sqlite3_int64)vtable->drop);
+		sqlite3_bind_int(insert, 7, wake < wake_by_ref ? wake : wake_by_ref);
+		sqlite3_bind_int(insert, 8, clone < drop ? clone : drop);
+		if (step(writer, INSERT_WAKER_VTABLE))
+			return -1;
+	}
+	return 0;
+}
+
 static int write_life_probe(struct writer *writer, const struct probe *probe)
 {
 	const struct life_site *life = &writer->plan->images[probe->image].lives[probe->life];
@@ -304,7 +373,9 @@ static int write_life_probe(struct writer *writer, const struct probe *probe)
 	sqlite3_bind_text(insert, 8, life->symbol, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(insert, 16, (sqlite3_int64)life->address);
 	sqlite3_bind_int64(insert, 19, (sqlite3_int64)life->self_offset);
-	return step(writer, INSERT_PROBE);
+	if (step(writer, INSERT_PROBE))
+		return -1;
+	return life->operations ? write_waker_function(writer, probe->id, life) : 0;
 }
 
 static int write_probe(struct writer *writer, const struct probe *probe)
@@ -372,7 +443,9 @@ static int write_image(struct writer *writer)
 	for (size_t i = 0; i < sites->type_count; i++)
 		if (write_type(writer, i))
 			return -1;
-	return write_snapshots(writer) || write_inlined(writer) ? -1 : 0;
+	return write_snapshots(writer) || write_inlined(writer) || write_waker_vtables(writer)
+		       ? -1
+		       : 0;
 }
 
 int store_plan_write(sqlite3 *db, const struct probe_plan *plan)

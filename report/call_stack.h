@@ -26,8 +26,10 @@ enum poll_result {
 /* What a row of the replay is. */
 enum row_kind {
 	ROW_POLL,
-	ROW_HIT,   /* of a probe of the user's own */
-	ROW_SPAWN, /* of a task */
+	ROW_HIT,      /* of a probe of the user's own */
+	ROW_SPAWN,    /* of a task */
+	ROW_WAKE,     /* a call of a waker */
+	ROW_EXECUTOR, /* of a poll that runs tasks: it is an executor's own */
 };
 
 struct future;
@@ -58,6 +60,7 @@ struct poll {
 	bool runs_task; /* an executor's function that runs a task, itself awaited by nobody */
 	bool hosts;     /* no poll, but polls are inlined into it: see inferred.h */
 	bool blocks_on; /* an executor's function that returns when its one future is ready */
+	bool executes; /* functions that run tasks were called in it: it is an executor's own */
 	int64_t runner_event_id; /* entry of the executor's function that runs the task whose
 				  * root this polls; 0: unknown, or it is no root */
 	int64_t image_id;
@@ -103,7 +106,7 @@ struct poll {
 	struct future *future;
 	int64_t future_id;
 	int64_t container_future_id;
-	int64_t task_id;
+	int64_t task_id; /* of no poll: of the last one in it */
 	int64_t chain_id;
 	int64_t parent_chain_id;
 	int64_t state_after; /* -1: not known */

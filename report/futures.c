@@ -19,7 +19,7 @@ struct future {
 	int64_t task_id;             /* 0: no task's root */
 	int64_t container_future_id; /* of the coroutine that holds it; 0: none */
 	struct poll *last;           /* its last poll, not done yet; NULL: done */
-	struct poll *final;          /* the one that was done when the recording ended, or NULL */
+	struct poll *final; /* the one that was done when the recording ended, or NULL */
 	enum poll_result last_result;
 	UT_hash_handle hh; /* keyed by key */
 };

@@ -26,6 +26,7 @@ static const char help[] =
 	"  pending  what the tasks that had not ended waited for at the end\n"
 	"  polls    every poll, in the order of time\n"
 	"  probes   hits of the probes of asyncrec --probe, and in which future they were\n"
+	"  wakes    who woke which task, from where, to what effect, and when it was polled\n"
 	"\n"
 	"      --format FORMAT  text (default), json or csv\n"
 	"      --limit N        at most N rows; 0: all\n"

@@ -136,8 +136,11 @@ static void result_text(sqlite3_context *context, enum poll_result result)
 		sqlite3_result_text(context, names[result], -1, SQLITE_STATIC);
 }
 
-static const char *const row_names[] = {
-	[ROW_POLL] = "poll", [ROW_HIT] = "hit", [ROW_SPAWN] = "spawn"};
+static const char *const row_names[] = {[ROW_POLL] = "poll",
+					[ROW_HIT] = "hit",
+					[ROW_SPAWN] = "spawn",
+					[ROW_WAKE] = "wake",
+					[ROW_EXECUTOR] = "executor"};
 
 /* Without a call of these the column is NULL. */
 static void result_if(sqlite3_context *context, bool known, int64_t value)

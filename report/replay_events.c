@@ -236,6 +236,7 @@ static void take_hit(struct replay *replay, struct thread *thread)
 {
 	sqlite3_stmt *row = replay->input;
 	struct hit *hit = calloc(1, sizeof(*hit));
+	const struct poll *around;
 
 	if (!hit) {
 		replay->out_of_memory = true;
@@ -248,7 +249,8 @@ static void take_hit(struct replay *replay, struct thread *thread)
 		.function_address = (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS),
 		.sp = (uint64_t)sqlite3_column_int64(row, IN_SP),
 	};
-	place_hit(hit, call_stack_find(&thread->stack, hit->row.function_address, hit->row.sp));
+	around = call_stack_find(&thread->stack, hit->row.function_address, hit->row.sp);
+	place_hit(hit, around && around->type_id ? around : NULL);
 	/* On the way to one entry the probes, numbered by address, go up. */
 	if (thread->hits && (thread->hits->row.function_address != hit->row.function_address ||
 			     thread->hits->row.sp != hit->row.sp ||
@@ -258,29 +260,102 @@ static void take_hit(struct replay *replay, struct thread *thread)
 	thread->hits = hit;
 }
 
-/* A task is spawned; in which poll is what its row tells. */
-static void take_spawn(struct replay *replay, struct thread *thread)
+/* The poll, inlined into host, from whose code what the row tells of was called; or NULL. */
+static const struct poll *hosted(struct replay *replay, const struct poll *host)
 {
 	sqlite3_stmt *row = replay->input;
-	struct poll *spawn = calloc(1, sizeof(*spawn));
-	const struct poll *around;
+	uint64_t function =
+		inferred_host(replay->inferred, sqlite3_column_int64(row, IN_IMAGE),
+			      (uint64_t)sqlite3_column_int64(row, IN_RETURN_ADDRESS));
 
-	if (!spawn) {
+	return function == host->function_address && host->inner_count
+		       ? host->inner[host->inner_count - 1]
+		       : NULL;
+}
+
+/* The innermost poll, or executor's function, in which what the row tells of was called. */
+static const struct poll *caller_of(struct replay *replay, const struct thread *thread)
+{
+	sqlite3_stmt *row = replay->input;
+	const struct poll *around = call_stack_find(
+		&thread->stack, (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS),
+		(uint64_t)sqlite3_column_int64(row, IN_SP));
+
+	if (around && around->hosts)
+		around = hosted(replay, around);
+	/* One whose end no probe tells may be over; a block_on does much besides polls. */
+	return around && (around->exits_known || around->is_inferred) && !around->blocks_on
+		       ? around
+		       : NULL;
+}
+
+/*
+ * A row for a trap that tells of a wake or spawn, in which poll, or on behalf of which
+ * task; NULL: out of memory.
+ */
+static struct poll *add_call(struct replay *replay, const struct thread *thread,
+			     enum row_kind kind)
+{
+	struct poll *call = calloc(1, sizeof(*call));
+	const struct poll *around = caller_of(replay, thread);
+
+	if (!call) {
+		replay->out_of_memory = true;
+		return NULL;
+	}
+	call->row = kind;
+	call->event_id = sqlite3_column_int64(replay->input, IN_EVENT);
+	if (around) {
+		call->task_id = around->task_id;
+		call->parent_id = around->type_id ? around->id : 0;
+		call->future_id = around->type_id ? around->future_id : 0;
+	}
+	add_row(replay, call);
+	return call;
+}
+
+static void take_spawn(struct replay *replay, struct thread *thread)
+{
+	add_call(replay, thread, ROW_SPAWN);
+}
+
+static void take_wake(struct replay *replay, struct thread *thread)
+{
+	add_call(replay, thread, ROW_WAKE);
+}
+
+static struct poll *outer_of_last(const struct call_stack *stack)
+{
+	return stack->count > 1 ? stack->polls[stack->count - 2] : NULL;
+}
+
+/* The poll, which has just begun, is of a task: so is the executor's function around it. */
+static void name_executor(const struct call_stack *stack, const struct poll *poll)
+{
+	struct poll *outer = outer_of_last(stack);
+
+	if (outer && !outer->type_id && !poll->parent)
+		outer->task_id = poll->task_id;
+}
+
+/* A function that runs a task was entered: the poll around it, if any, is an executor's. */
+static void note_executor(struct replay *replay, struct thread *thread)
+{
+	struct poll *outer = outer_of_last(&thread->stack);
+	struct poll *executor;
+
+	if (!outer || !outer->type_id || outer->executes)
+		return;
+	outer->executes = true;
+	executor = calloc(1, sizeof(*executor));
+	if (!executor) {
 		replay->out_of_memory = true;
 		return;
 	}
-	around = call_stack_find(&thread->stack,
-				 (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS),
-				 (uint64_t)sqlite3_column_int64(row, IN_SP));
-	spawn->row = ROW_SPAWN;
-	spawn->event_id = sqlite3_column_int64(row, IN_EVENT);
-	/* One whose end no probe tells may be over. */
-	if (around && around->type_id && around->exits_known) {
-		spawn->parent_id = around->id;
-		spawn->future_id = around->future_id;
-		spawn->task_id = around->task_id;
-	}
-	add_row(replay, spawn);
+	executor->row = ROW_EXECUTOR;
+	executor->event_id = outer->event_id;
+	executor->future_id = outer->future_id;
+	add_row(replay, executor);
 }
 
 static struct hosting hosting_on(struct replay *replay, struct thread *thread)
@@ -321,7 +396,8 @@ static void enter(struct replay *replay, struct thread *thread)
 		.function_size = (uint64_t)sqlite3_column_int64(row, IN_FUNCTION_SIZE),
 		.return_address = (uint64_t)sqlite3_column_int64(row, IN_RETURN_ADDRESS),
 	};
-	/* The executor found the task done or cancelled: no poll, but still a task's bound. */
+	/* The executor found the task done or cancelled: no poll, but still a task's
+	 * bound. */
 	if (sqlite3_column_int(row, IN_IDLE))
 		poll->type_id = 0;
 	/* The poll that an executor's function stands for has a function of its own. */
@@ -341,6 +417,8 @@ static void enter(struct replay *replay, struct thread *thread)
 		call_stack_tail_call(poll, poll->start_ns,
 				     (uint64_t)sqlite3_column_int64(row, IN_TAIL_ADDRESS),
 				     true);
+	if (poll->runs_task && !poll->blocks_on)
+		note_executor(replay, thread);
 	if (poll->type_id) {
 		poll->id = ++replay->poll_count;
 		find_runner(&thread->stack, poll);
@@ -351,6 +429,7 @@ static void enter(struct replay *replay, struct thread *thread)
 		    inferred_place(replay->inferred, poll) ||
 		    futures_begin(replay->futures, poll))
 			replay->out_of_memory = true;
+		name_executor(&thread->stack, poll);
 		note_blocked(thread, poll);
 	}
 	claim_hits(thread, poll);
@@ -450,7 +529,7 @@ static void take_row(struct replay *replay)
 	} takers[] = {
 		{"entry", enter},      {"exit", leave_by_return}, {"tail", leave_by_jump},
 		{"store", take_store}, {"start", start_thread},   {"user", take_hit},
-		{"spawn", take_spawn},
+		{"wake", take_wake},   {"spawn", take_spawn},
 	};
 	const char *kind = (const char *)sqlite3_column_text(replay->input, IN_KIND);
 	struct thread *thread = thread_of(replay, sqlite3_column_int64(replay->input, IN_TID));

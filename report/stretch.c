@@ -26,8 +26,9 @@ static int set_bounds(sqlite3 *db, const struct options *options)
 int stretch_narrow(sqlite3 *db, const struct options *options)
 {
 	const char *const steps[] = {
-		sql_stretch_polls,  sql_stretch_futures,    sql_reconstruct_tasks,
-		sql_stretch_spawns, sql_reconstruct_counts,
+		sql_stretch_polls,      sql_stretch_futures,       sql_reconstruct_tasks,
+		sql_stretch_wakes,      sql_reconstruct_wake_sums, sql_stretch_spawns,
+		sql_reconstruct_counts,
 	};
 	int status;
 

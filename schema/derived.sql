@@ -9,6 +9,8 @@ DROP TABLE IF EXISTS await_chain;
 DROP TABLE IF EXISTS await_edge;
 DROP TABLE IF EXISTS poll_count;
 DROP TABLE IF EXISTS spawn;
+DROP TABLE IF EXISTS unknown_waker;
+DROP TABLE IF EXISTS wake;
 DROP TABLE IF EXISTS task;
 DROP TABLE IF EXISTS future;
 DROP TABLE IF EXISTS poll;
@@ -104,8 +106,16 @@ CREATE TABLE task (
                               -- executor is not known
     spawn_file TEXT,          -- where the user's code spawned it; NULL: not known
     spawn_line INTEGER,
-    spawned_by_task_id INTEGER REFERENCES task (id) -- the task that did; NULL: not known, or
+    spawned_by_task_id INTEGER REFERENCES task (id), -- the task that did; NULL: not known, or
                               -- it was from outside
+    wakes INTEGER,            -- calls that woke it, of its own waker; NULL: its waker is not
+                              -- known, is that of several tasks, or wakes were not recorded
+    self_wakes INTEGER,       -- of those, by itself
+    sched_ns INTEGER,         -- sum of wake.sched_ns of those: how long it waited for its turn
+    wakes_exact INTEGER,      -- 1: certainly every wake was recorded; 0: wakes is a lower bound
+    waker_lost INTEGER        -- 1: it was pending at the end and no clone of its waker was
+                              -- left, so nothing can wake it any more; 0: it was not so; NULL:
+                              -- not all clones and drops of its waker are known
 );
 
 -- One row per spawn of a task.
@@ -121,6 +131,43 @@ CREATE TABLE spawn (
     by_future_id INTEGER REFERENCES future (id), -- of that poll
     by_task_id INTEGER REFERENCES task (id), -- of that poll
     stack_id INTEGER REFERENCES stack (id) -- where; NULL: not known
+);
+
+-- One row per wake: a call of a waker.
+CREATE TABLE wake (
+    id INTEGER PRIMARY KEY,   -- in the order of time_ns
+    event_id INTEGER NOT NULL REFERENCES event (id),
+    time_ns INTEGER NOT NULL,
+    pid INTEGER NOT NULL,
+    tid INTEGER NOT NULL,     -- the thread that called
+    task_id INTEGER REFERENCES task (id), -- the task that was woken; NULL: none was polled
+                              -- with that waker, or several were by turns
+    future_id INTEGER REFERENCES future (id), -- its root, or of a nested waker the future that
+                              -- is polled with it
+    by_task_id INTEGER REFERENCES task (id), -- the task in whose poll, or after it in whose
+                              -- name, the thread called; NULL: none, it was from outside
+    by_future_id INTEGER REFERENCES future (id), -- of the innermost poll it was in
+    by_poll_id INTEGER REFERENCES poll (id), -- that poll; NULL: it was in none
+    poll_id INTEGER REFERENCES poll (id), -- the poll of future_id that followed because of it
+    sched_ns INTEGER,         -- from then, or from the end of the poll during which it came, to
+                              -- the start of that poll; NULL: none followed because of it
+    effect TEXT               -- scheduled: that poll followed; running: it came during a poll,
+        CHECK (effect IN ('scheduled', 'running', 'already', 'finished', 'unpolled')),
+                              -- after which that poll followed; already: it had been woken
+                              -- before and not polled since; finished: it had ended, or did
+                              -- with that poll; unpolled: it was woken, but never polled again
+    nested INTEGER,           -- 1: the waker is not the task's own but one that a future made,
+                              -- as FuturesUnordered does for each that it polls
+    by_value INTEGER          -- 1: the waker was consumed (`wake`); 0: it was not
+                              -- (`wake_by_ref`); NULL: one function does both
+);
+
+-- One row per vtable of wakers that polls got and that is in no probed file, as those of a
+-- shared library: wakes through it were not recorded.
+CREATE TABLE unknown_waker (
+    pid INTEGER NOT NULL,
+    address INTEGER NOT NULL, -- in the process
+    polls INTEGER NOT NULL    -- that trapped and got such a waker
 );
 
 -- One row per future type that was probed.

@@ -3,10 +3,11 @@
 -- name: replay_columns
 -- What the events say when they are replayed (report/replay.c): one row per poll, and one
 -- per hit of a probe of the user's own: event_id, and of the poll it was in parent_id,
--- future_id and task_id (NULL: in none); the rest of it has no meaning. A spawn is like a
--- hit.
+-- future_id and task_id (NULL: in none); the rest of it has no meaning. A spawn or wake is
+-- like a hit; between the polls of a task its executor wakes others in that task's name. An
+-- executor has the future_id of a future of its own, in whose polls it runs tasks.
 CREATE TABLE replay (
-    row TEXT,                -- poll, hit or spawn
+    row TEXT,                -- poll, hit, spawn, wake or executor
     id INTEGER,              -- poll: from 1 on
     event_id INTEGER,        -- of the entry
     future_id INTEGER,       -- from 1 on, in the order of the first poll
@@ -144,6 +145,12 @@ SELECT e.id, e.probe_id, e.time_ns, e.pid, e.tid, r.parent_id, r.future_id, r.ta
 FROM replayed r JOIN event e ON e.id = r.event_id WHERE r.row = 'hit' ORDER BY e.time_ns;
 CREATE TEMP TABLE spawn_place AS
 SELECT event_id, parent_id AS poll_id, future_id, task_id FROM replayed WHERE row = 'spawn';
+CREATE TEMP TABLE wake_place AS
+SELECT event_id, parent_id AS poll_id, future_id, task_id FROM replayed
+-- What an executor wakes itself, as for a timer, is woken from outside.
+WHERE row = 'wake'
+    AND coalesce(future_id, 0) NOT IN (SELECT future_id FROM replayed WHERE row = 'executor');
+CREATE UNIQUE INDEX temp.wake_place_event_id ON wake_place (event_id);
 DELETE FROM replayed WHERE row <> 'poll';
 
 INSERT INTO chain (id, parent_id, future_type_id)
@@ -276,6 +283,94 @@ DROP TABLE temp.spawn_place;
 DROP TABLE temp.spawned;
 DROP TABLE temp.boxed;
 DROP TABLE temp.placed;
+
+-- name: wake_prepare
+-- Where the vtables of wakers are in each process.
+CREATE TEMP TABLE loaded_vtable AS
+WITH loaded AS (
+    SELECT DISTINCT e.pid, p.image_id, e.address - p.address AS bias
+    FROM event e JOIN probe p ON p.id = e.probe_id
+    WHERE EXISTS (SELECT 1 FROM waker_function)
+)
+SELECT l.pid, v.address + l.bias AS address, v.id
+FROM loaded l JOIN waker_vtable v ON v.image_id = l.image_id;
+CREATE INDEX temp.loaded_vtable_address ON loaded_vtable (address, pid);
+
+CREATE TEMP TABLE waked_task (task_id INTEGER NOT NULL, exact INTEGER, lost INTEGER, shared INTEGER);
+
+-- name: wake_input
+-- Polls with the wakers that they got, and calls of the functions of wakers, in the order of
+-- time. The executors that asyncrec knows pass the address of the task as its waker's data.
+SELECT p.start_ns, 0, p.id,
+    -- A root that did not trap is known by the poll that did in it, with the same waker.
+    CASE WHEN p.source <> 'probe' AND p.parent_id IS NOT NULL THEN NULL
+        WHEN b.runs_task AND p.source = 'probe' THEN e.self
+        WHEN v.id IS NOT NULL THEN e.waker_data END,
+    v.id, e.pid, p.tid, p.parent_id, p.future_id, p.task_id, p.end_ns,
+    -- One that is live though it did not return Pending runs still.
+    CASE WHEN p.result IS NULL AND p.start_ns = f.last_poll_ns AND f.outcome <> 'live'
+        THEN f.outcome ELSE p.result END,
+    f.last_poll_ns,
+    -- Attached, it may be one that was polled before.
+    coalesce(p.state_before = 0, 0) OR EXISTS (SELECT 1 FROM meta WHERE key = 'exit_status'),
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM poll p JOIN future f ON f.id = p.future_id JOIN event e ON e.id = p.event_id
+JOIN probe b ON b.id = e.probe_id
+LEFT JOIN loaded_vtable v ON v.address = e.waker_vtable AND v.pid = e.pid
+WHERE EXISTS (SELECT 1 FROM waker_function)
+UNION ALL
+SELECT e.time_ns, 1, e.id, e.self,
+    (SELECT min(v.id) FROM waker_vtable v WHERE v.image_id = b.image_id
+        AND b.function_address IN (v.clone_address, v.wake_address, v.wake_by_ref_address,
+            v.drop_address)),
+    e.pid, e.tid, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    w.operation, b.function_address, w.end_address, e.return_address - (e.address - b.address),
+    e.sp, l.task_id, l.future_id, l.poll_id
+FROM waker_function w JOIN probe b ON b.id = w.probe_id JOIN event e ON e.probe_id = b.id
+LEFT JOIN wake_place l ON l.event_id = e.id
+ORDER BY 1, 2, 3;
+
+-- name: waker_vtables
+SELECT id, wakes, wakers FROM waker_vtable ORDER BY id;
+
+-- name: insert_wake
+INSERT INTO wake (id, event_id, time_ns, pid, tid, task_id, future_id, by_task_id, by_future_id,
+    by_poll_id, poll_id, sched_ns, effect, nested, by_value)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_waked_task
+INSERT INTO waked_task (task_id, exact, lost, shared) VALUES (?, ?, ?, ?);
+
+-- name: reconstruct_wakes
+UPDATE task SET
+    wakes_exact = w.exact AND NOT EXISTS (SELECT 1 FROM lost),
+    waker_lost = CASE WHEN NOT EXISTS (SELECT 1 FROM lost) THEN w.lost END
+FROM (SELECT task_id, min(exact) AS exact, max(lost) AS lost FROM waked_task
+    GROUP BY task_id HAVING NOT max(shared)) w
+WHERE w.task_id = task.id;
+CREATE INDEX wake_task_id ON wake (task_id);
+
+INSERT INTO unknown_waker (pid, address, polls)
+SELECT * FROM (
+    SELECT e.pid, e.waker_vtable AS address, count(*)
+    FROM event e JOIN probe p ON p.id = e.probe_id
+    WHERE p.waker_known AND e.waker_vtable <> 0
+        -- Else wakes were not to be recorded.
+        AND (EXISTS (SELECT 1 FROM waker_function) OR NOT EXISTS (SELECT 1 FROM waker_vtable))
+    GROUP BY e.pid, e.waker_vtable) got
+WHERE NOT EXISTS (SELECT 1 FROM loaded_vtable v
+    WHERE v.address = got.address AND v.pid = got.pid);
+DROP TABLE temp.wake_place;
+DROP TABLE temp.loaded_vtable;
+DROP TABLE temp.waked_task;
+
+-- name: reconstruct_wake_sums
+UPDATE task SET wakes = w.wakes, self_wakes = w.self_wakes, sched_ns = w.sched_ns
+FROM (SELECT t.id, count(w.id) AS wakes, coalesce(sum(w.by_task_id = w.task_id), 0) AS self_wakes,
+        coalesce(sum(w.sched_ns), 0) AS sched_ns
+    FROM main.task t LEFT JOIN wake w ON w.task_id = t.id AND NOT w.nested
+    WHERE t.wakes_exact IS NOT NULL GROUP BY t.id) w
+WHERE w.id = task.id;
 
 -- name: reconstruct_counts
 CREATE TEMP TABLE chain_sum AS

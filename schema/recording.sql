@@ -60,8 +60,9 @@ CREATE TABLE probe (
     kind TEXT NOT NULL      -- entry, exit (a return), tail (a jump to another function,
                             -- which returns in this one's place), store (see state_store)
                             -- or user (see user_probe); or, at the entry of other functions:
-                            -- wake, of a waker; drop, of a future; spawn, of a task
-        CHECK (kind IN ('entry', 'exit', 'tail', 'store', 'user', 'wake', 'drop', 'spawn')),
+                            -- wake, of a waker; drop, of a future; spawn, of a task;
+                            -- waker, a clone or drop of a waker
+        CHECK (kind IN ('entry', 'exit', 'tail', 'store', 'user', 'wake', 'drop', 'spawn', 'waker')),
     entry_id INTEGER NOT NULL REFERENCES probe (id), -- the entry of the same function;
                             -- others: itself
     file_offset INTEGER NOT NULL, -- bytes into the probed file
@@ -118,6 +119,30 @@ CREATE TABLE state_store (
 );
 CREATE INDEX state_store_probe_id ON state_store (probe_id);
 
+-- What a probe of kind wake or waker tells.
+CREATE TABLE waker_function (
+    probe_id INTEGER PRIMARY KEY REFERENCES probe (id),
+    operation TEXT NOT NULL -- of the waker whose data pointer event.self is: wake consumes
+                            -- it, wake_by_ref does not, either may be both of them
+        CHECK (operation IN ('clone', 'wake', 'wake_by_ref', 'either', 'drop')),
+    end_address INTEGER NOT NULL, -- first one behind the function, as linked
+    may_be_inlined INTEGER NOT NULL -- 1: it may also run where it was inlined, unseen
+);
+
+-- One row per RawWakerVTable in a probed file.
+CREATE TABLE waker_vtable (
+    id INTEGER PRIMARY KEY,
+    image_id INTEGER NOT NULL REFERENCES image (id),
+    address INTEGER NOT NULL, -- virtual address as linked
+    clone_address INTEGER NOT NULL, -- likewise, of the functions in it
+    wake_address INTEGER NOT NULL,
+    wake_by_ref_address INTEGER NOT NULL,
+    drop_address INTEGER NOT NULL,
+    wakes INTEGER NOT NULL, -- 2: every wake through it traps; 1: some may be inlined and do
+                            -- not; 0: no probe is on its wake or its wake_by_ref
+    wakers INTEGER NOT NULL -- the same of its clones and drops
+);
+
 -- One row per trap.
 CREATE TABLE event (
     id INTEGER PRIMARY KEY,
@@ -131,12 +156,12 @@ CREATE TABLE event (
     sp INTEGER NOT NULL,    -- stack pointer; plus probe.stack_above it is equal for both
                             -- ends of one call, with the return address on top
     self INTEGER,           -- entry: address of the polled future, or of the task it is in;
-                            -- wake, drop: first argument of the function; spawn: address
-                            -- of the task, or of the future that is to be one
+                            -- wake, waker, drop: first argument of the function; spawn:
+                            -- address of the task, or of the future that is to be one
     state INTEGER,          -- entry: the coroutine's state before this poll; drop: then;
                             -- spawn: size of the future at self, 0: that is the task
     task_state INTEGER,     -- entry, runs_task: lowest byte of the executor's state of the task
-    return_address INTEGER, -- entry, wake, drop: where the call came from
+    return_address INTEGER, -- entry, wake, waker, drop: where the call came from
     waker_data INTEGER,     -- entry: the two words of the RawWaker in the Context
     waker_vtable INTEGER,
     snapshot BLOB,          -- entry: words of the future's memory, eight bytes each in the
@@ -312,6 +337,14 @@ INSERT INTO user_probe (probe_id, text, symbol, offset, file, line) VALUES (?, ?
 INSERT INTO state_store (probe_id, inlined_poll_id, future_type_id, value, shift, is_reuse, shared)
 VALUES (?, ?, ?, ?, ?, ?, ?);
 
+-- name: insert_waker_function
+INSERT INTO waker_function (probe_id, operation, end_address, may_be_inlined) VALUES (?, ?, ?, ?);
+
+-- name: insert_waker_vtable
+INSERT INTO waker_vtable (image_id, address, clone_address, wake_address, wake_by_ref_address,
+    drop_address, wakes, wakers)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
 -- name: insert_event
 INSERT INTO event (time_ns, cpu, pid, tid, probe_id, address, sp, self, state, return_address,
     waker_data, waker_vtable, result, task_state, snapshot)
@@ -335,6 +368,9 @@ INSERT INTO lost (time_ns, since_ns, cpu, count) VALUES (?, ?, ?, ?);
 
 -- name: count_polls
 SELECT count(*) FROM poll WHERE certain;
+
+-- name: count_unknown_wakers
+SELECT coalesce(sum(polls), 0) FROM unknown_waker;
 
 -- name: mark_recording
 PRAGMA application_id = 0x61726563; -- RECORDING_APPLICATION_ID: "arec"

@@ -40,6 +40,9 @@ SELECT f.id, f.future_type_id, f.task_id, f.parent_id, f.container_id, f.await_p
 FROM summed s JOIN main.future f ON f.id = s.future_id;
 CREATE UNIQUE INDEX temp.future_id ON future (id);
 
+CREATE TEMP TABLE wake AS SELECT w.* FROM main.wake w, stretch s
+WHERE w.time_ns >= s.from_ns AND w.time_ns < s.to_ns;
+
 -- Empty, to be filled as those of the whole recording are (reconstruct.sql).
 CREATE TEMP TABLE task AS SELECT * FROM main.task WHERE 0;
 CREATE TEMP TABLE poll_count AS SELECT * FROM main.poll_count WHERE 0;
@@ -52,4 +55,8 @@ UPDATE temp.task SET
     spawned_ns = CASE WHEN m.first_poll_ns = task.first_poll_ns THEN m.spawned_ns END,
     spawn_file = m.spawn_file, spawn_line = m.spawn_line,
     spawned_by_task_id = m.spawned_by_task_id
+FROM main.task m WHERE m.id = task.id;
+
+-- name: stretch_wakes
+UPDATE task SET wakes_exact = m.wakes_exact, waker_lost = m.waker_lost
 FROM main.task m WHERE m.id = task.id;

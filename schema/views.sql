@@ -188,6 +188,26 @@ SELECT calls, ready, cancelled AS cancel, panicked AS panic, live, unknown, tota
     total_ns / calls AS avg_ns, max_ns, self_ns, caller, file, line, callee
 FROM async_call ORDER BY total_ns DESC, calls DESC, callee
 
+-- name: view_wakes
+-- Who wakes whom, and from where: where the future that did is awaited, or, if it is the
+-- task's own, where it was resumed. Nested wakers are of the future that is polled with them.
+SELECT count(*) AS wakes, sum(w.effect IS 'scheduled') AS scheduled,
+    sum(w.effect IS 'running') AS running, sum(w.effect IS 'already') AS already,
+    sum(w.effect IS 'finished') AS finished, sum(w.effect IS 'unpolled') AS unpolled,
+    sum(w.effect IS NULL) AS unknown, sum(w.sched_ns) / count(w.sched_ns) AS avg_ns, max(w.sched_ns) AS max_ns,
+    coalesce(b.name, 'task ' || k.name, 'thread ' || h.name, 'outside') AS by,
+    coalesce(a.file, r.file) AS file, coalesce(a.line, r.line) AS line,
+    t.name AS woken
+FROM wake w LEFT JOIN future f ON f.id = w.future_id LEFT JOIN future_type t ON t.id = f.future_type_id
+LEFT JOIN future g ON g.id = w.by_future_id LEFT JOIN future_type b ON b.id = g.future_type_id
+LEFT JOIN await_point a ON a.id = g.await_point_id
+LEFT JOIN poll p ON p.id = w.by_poll_id
+LEFT JOIN await_point r ON r.future_type_id = g.future_type_id AND r.state = p.state_before
+LEFT JOIN task k ON k.id = w.by_task_id AND w.by_future_id IS NULL
+LEFT JOIN (SELECT tid, name, max(start_ns) FROM thread GROUP BY tid) h
+    ON h.tid = w.tid AND w.by_task_id IS NULL
+GROUP BY 10, 11, 12, 13 ORDER BY wakes DESC, by, woken
+
 -- name: view_pending
 SELECT p.waited_ns, p.task_id AS task, c.chain, a.file, a.line
 FROM pending_chain p JOIN await_chain c ON c.id = p.chain_id JOIN future f ON f.id = p.future_id

@@ -22,7 +22,7 @@ up_to_date() { # FILE: newer than every source?
     [ -e "$1" ] && [ -z "$(find "$source" "$0" -type f -newer "$1" -print -quit)" ]
 }
 
-for name in seed panics storm registers names waits shapes; do
+for name in seed panics storm registers names waits shapes wakes; do
     for version in 1.63 1.96; do
         for profile in debug release; do
             bin=$out/$name-$version-$profile
@@ -48,12 +48,16 @@ for profile in debug release; do
             build_cargo "$out" "$rustc" $version $profile server server
         up_to_date "$out/smol_tasks-$version-$profile" ||
             build_cargo "$out" "$rustc" $version $profile runtimes smol_tasks async_std_tasks \
-                futures_tasks tokio_local tokio_pool
+                futures_tasks tokio_local tokio_pool wakes_tokio wakes_smol wakes_futures
         up_to_date "$out/tokio_spawns-$version-$profile" ||
             build_cargo "$out" "$rustc" $version $profile runtimes tokio_spawns smol_spawns \
                 async_std_spawns futures_spawns
     done
 done
+# tokio counts what it schedules, if it is built to.
+up_to_date "$out/wakes_tokio-metrics-debug" ||
+    RUSTFLAGS="--cfg tokio_unstable" build_cargo "$out" "$out/rustc-1.96" metrics debug runtimes \
+        wakes_tokio
 
 # More of what inlines: link time optimisation of everything, and the smallest code.
 flags_of() { # lto|small

@@ -124,7 +124,7 @@ static void hits(sqlite3 *db, const char *expected)
 	gives(db,
 	      "SELECT group_concat(row, '; ') FROM (SELECT coalesce(parent_id, '-') || ' ' || "
 	      "coalesce(future_id, '-') || ' ' || coalesce(task_id, '-') AS row "
-	      "FROM replay WHERE id IS NULL ORDER BY event_id)",
+	      "FROM replay WHERE row = 'hit' ORDER BY event_id)",
 	      expected);
 }
 

@@ -79,8 +79,12 @@ static struct life_site lives[] = {
 	 .boxed = true,
 	 .stack_bytes = UINT32_MAX,
 	 .self_offset = 8},
-	{.kind = LIFE_WAKE, .type = POLL_SITE_NO_TYPE},
+	{.kind = LIFE_WAKE,
+	 .type = POLL_SITE_NO_TYPE,
+	 .operations = 1U << WAKER_DROP,
+	 .may_be_inlined = true},
 };
+static struct waker_vtable waker_vtables[] = {{0x6000, 1, 2, 3, UINT64_MAX}};
 static struct future_vtable vtables[] = {{0x5000, 1}};
 
 static const struct poll_sites example = {
@@ -97,6 +101,8 @@ static const struct poll_sites example = {
 	.stores_known = true,
 	.lives = lives,
 	.life_count = 2,
+	.waker_vtables = waker_vtables,
+	.waker_vtable_count = 1,
 	.vtables = vtables,
 	.vtable_count = 1,
 	.waker = {true, 1, 2, 3},
@@ -150,6 +156,10 @@ static void what_is_written_is_read(void **state)
 	assert_true(read_sites.lives[0].boxed);
 	assert_int_equal(read_sites.lives[0].stack_bytes, UINT32_MAX);
 	assert_int_equal(read_sites.lives[1].type, POLL_SITE_NO_TYPE);
+	assert_int_equal(read_sites.lives[1].operations, 1U << WAKER_DROP);
+	assert_true(read_sites.lives[1].may_be_inlined);
+	assert_int_equal(read_sites.waker_vtable_count, 1);
+	assert_memory_equal(read_sites.waker_vtables, waker_vtables, sizeof(waker_vtables));
 	assert_int_equal(read_sites.stores[0].reg, -1);
 	assert_int_equal(read_sites.stores[1].shift, 8);
 	assert_int_equal(read_sites.types[1].stores_verdict, STORES_FOLDED);

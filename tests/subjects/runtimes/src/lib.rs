@@ -1,2 +1,3 @@
+pub mod bells;
 pub mod spawned;
 pub mod work;
