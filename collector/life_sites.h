@@ -5,6 +5,7 @@
 #ifndef LIFE_SITES_H
 #define LIFE_SITES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,13 +29,19 @@ struct life_site {
 	uint64_t offset;      /* of address in the file, bytes */
 	char *symbol;         /* linkage name; NULL: none; owned */
 	uint64_t self_offset; /* drop: bytes from what the argument points to to the future */
+	/* drop: what holds the future may hold none; it does if of the byte guard_offset
+	 * bytes from what the argument points to the bits guard_bits are guard_value. */
+	uint64_t guard_offset;
+	uint8_t guard_bits; /* 0: it always does */
+	uint8_t guard_value;
+	bool is_executor; /* drop: a function in which an executor ends tasks */
 };
 
 struct poll_sites;
 
 /*
  * Add a copy of *life to sites->lives, with its symbol, which may be NULL; not if its
- * function is there already. Returns 0, or -1 when memory ran out.
+ * function is there already with the same type and offset. Returns 0, or -1 when memory ran out.
  */
 int life_sites_add(struct poll_sites *sites, const struct life_site *life, const char *symbol);
 

@@ -15,6 +15,7 @@
 #include "asyncrec/strings.h"
 #include "dwarf_pass.h"
 #include "dwarf_scope.h"
+#include "drop_sites.h"
 #include "executors.h"
 #include "image.h"
 #include "insn.h"
@@ -213,13 +214,6 @@ static bool next_parameter(Dwarf_Die *parameter)
 	return false;
 }
 
-static const char *linkage_name_of(Dwarf_Die *die)
-{
-	Dwarf_Attribute attribute;
-
-	return dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute));
-}
-
 /* Add a copy of site, with its symbol, which may be NULL. */
 static void add_site(struct finder *finder, const struct poll_site *site, const char *symbol)
 {
@@ -306,7 +300,7 @@ static void consider(struct finder *finder, Dwarf_Die *die)
 	if (!sites->waker.known && has_context)
 		sites->waker = layout_waker(finder->pass.scopes, &context_type);
 	find_registers(finder, die, &self, has_context ? &context : NULL, &returned, &site);
-	add_site(finder, &site, linkage_name_of(die));
+	add_site(finder, &site, dwarf_pass_symbol(die));
 }
 
 /* The function die has the name of an executor's: learn what it polls. */
@@ -344,7 +338,7 @@ static void consider_executor(struct finder *finder, Dwarf_Die *die,
 		site.task_state = layout.state;
 		site.task_idle = executor->idle;
 	}
-	add_site(finder, &site, linkage_name_of(die));
+	add_site(finder, &site, dwarf_pass_symbol(die));
 }
 
 static void add_ranges(struct finder *finder, Dwarf_Die *die, size_t poll)
@@ -532,6 +526,16 @@ static size_t type_of(void *context, Dwarf_Die *die)
 	return known ? known->index : SNAPSHOT_NONE;
 }
 
+/* A drop_type_named. */
+static size_t type_named(void *context, const char *raw)
+{
+	const struct finder *finder = context;
+	const struct type_index *known;
+
+	HASH_FIND_STR(finder->type_indexes, raw, known);
+	return known ? known->index : SNAPSHOT_NONE;
+}
+
 /* The types with vtables, by their DIEs; malloc'd, NULL: no memory. */
 static struct snapshot_dyn *dyn_types(const struct finder *finder)
 {
@@ -550,7 +554,7 @@ static struct snapshot_dyn *dyn_types(const struct finder *finder)
 	return dyns;
 }
 
-/* Plan the snapshots of all types that are polled where a probe can be. */
+/* Plan the snapshots of all types that are polled or dropped where a probe can be. */
 static int plan_snapshots(struct finder *finder)
 {
 	struct poll_sites *sites = finder->sites;
@@ -563,6 +567,10 @@ static int plan_snapshots(struct finder *finder)
 	for (size_t i = 0; i < sites->site_count && !status; i++)
 		if (sites->sites[i].type != POLL_SITE_NO_TYPE)
 			polled[sites->sites[i].type] = true;
+	/* Likewise of what is dropped where a probe can be. */
+	for (size_t i = 0; i < sites->life_count && !status; i++)
+		if (sites->lives[i].kind == LIFE_DROP)
+			polled[sites->lives[i].type] = true;
 	for (struct type_index *index = finder->type_indexes; index && !status;
 	     index = index->hh.next)
 		if (polled[index->index])
@@ -597,15 +605,17 @@ static int find_by_dwarf(struct finder *finder)
 			consider(finder, &pass->functions[i]);
 	/* Executors come last: what they poll has its place from its own poll function. */
 	for (size_t i = 0; i < pass->function_count && !finder->out_of_memory; i++) {
-		const char *symbol = linkage_name_of(&pass->functions[i]);
+		const char *symbol = dwarf_pass_symbol(&pass->functions[i]);
 		const struct executor *executor = symbol ? executor_of(symbol) : NULL;
 
-		if (executor)
+		if (executor && executor->role != EXECUTOR_DROPS_TASK)
 			consider_executor(finder, &pass->functions[i], executor);
 	}
 	for (size_t i = 0; i < pass->vtable_count && !finder->out_of_memory; i++)
 		add_vtable(finder, &pass->vtables[i]);
-	return finder->out_of_memory || keep_inlined(finder) || plan_snapshots(finder) ||
+	return finder->out_of_memory || keep_inlined(finder) ||
+			       drop_sites_find(finder->sites, pass, type_of, type_named, finder) ||
+			       plan_snapshots(finder) ||
 			       find_stores(finder) || finder->out_of_memory
 		       ? -1
 		       : 0;

@@ -49,7 +49,7 @@ SELECT e.id, e.time_ns, e.pid, e.tid, e.address - p.address + p.function_address
     e.sp + p.stack_above, e.self + p.self_offset, e.state, e.result,
     p.kind, p.entry_id, p.future_type_id, p.self_known, p.state_known, p.exits,
     p.result_is, p.result_value, p.tail_address, p.function_address, t.size_bytes,
-    p.runs_task, (e.task_state & p.task_idle) <> 0, p.image_id,
+    p.runs_task, (e.task_state & p.task_idle) <> p.task_drops, p.image_id,
     e.return_address - (e.address - p.address), e.address - p.address, e.snapshot
 FROM event e JOIN probe p ON p.id = e.probe_id
 LEFT JOIN future_type t ON t.id = p.future_type_id

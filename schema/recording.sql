@@ -33,6 +33,8 @@ CREATE TABLE future_type (
     left_out INTEGER NOT NULL, -- futures that may lie in its memory and that traps do not
                             -- read, for want of room
     complete INTEGER NOT NULL, -- 1: every physical copy of its poll is probed and none is inlined
+    drops_traced INTEGER NOT NULL, -- 1: every drop of such a future is a trap; 0: its drop
+                            -- glue is inlined somewhere, not probed, or does nothing
     stores_proven INTEGER   -- level exact, 1: some of its polls are inlined, and the stores of
                             -- state_store are proven to be hit once by each of them all;
                             -- NULL: not looked for
@@ -55,7 +57,7 @@ CREATE TABLE probe (
     image_id INTEGER NOT NULL REFERENCES image (id),
     future_type_id INTEGER REFERENCES future_type (id), -- NULL: it tells of no poll
     runs_task INTEGER NOT NULL, -- 1: the function in which an executor runs a task; what it
-                            -- polls is awaited by nobody
+                            -- polls is awaited by nobody; drop: or ends one
     kind TEXT NOT NULL      -- entry, exit (a return), tail (a jump to another function,
                             -- which returns in this one's place), store (see state_store)
                             -- or user (see user_probe); or, at the entry of other functions:
@@ -67,11 +69,12 @@ CREATE TABLE probe (
     address INTEGER NOT NULL,     -- virtual address as linked
     function_address INTEGER NOT NULL, -- of the function's first instruction, likewise
     symbol TEXT,                  -- linkage name; NULL: none
-    state_known INTEGER NOT NULL, -- entry: event.state holds the coroutine's state
-    self_known INTEGER NOT NULL,  -- entry: event.self tells the future's address
+    state_known INTEGER NOT NULL, -- entry, drop: event.state holds the coroutine's state
+    self_known INTEGER NOT NULL,  -- entry, drop: event.self tells the future's address
     self_offset INTEGER NOT NULL, -- entry, drop: which is that many bytes above event.self
     task_idle INTEGER NOT NULL,   -- entry, runs_task: bits of event.task_state; with one set
-                                  -- the executor did not poll the future
+                                  -- the executor did not poll the future; drop: likewise,
+    task_drops INTEGER NOT NULL,  -- and a future is dropped if of them just these are set
     waker_known INTEGER NOT NULL, -- entry: event.waker_data and waker_vtable are read
     exits INTEGER NOT NULL,       -- entry: 1 if every exit of the function is probed
     -- exit: event.result is the discriminant of the returned Poll<T>.
@@ -131,11 +134,12 @@ CREATE TABLE event (
     self INTEGER,           -- entry: address of the polled future, or of the task it is in;
                             -- wake, drop, spawn: first argument of the function
     state INTEGER,          -- entry: the coroutine's state before this poll; drop: then
-    task_state INTEGER,     -- entry, runs_task: lowest byte of the executor's state of the task
+    task_state INTEGER,     -- entry, runs_task: lowest byte of the executor's state of the task;
+                            -- drop: byte that tells if there is a future to drop
     return_address INTEGER, -- entry, wake, drop, spawn: where the call came from
     waker_data INTEGER,     -- entry: the two words of the RawWaker in the Context
     waker_vtable INTEGER,
-    snapshot BLOB,          -- entry: words of the future's memory, eight bytes each in the
+    snapshot BLOB,          -- entry, drop: words of the future's memory, eight bytes each in the
                             -- processor's order, for snapshot_node; NULL: none
     result INTEGER          -- exit: discriminant of the returned Poll; tail: the target;
                             -- store: what the register holds; NULL: none is stored
@@ -253,8 +257,8 @@ INSERT INTO image (id, path, build_id) VALUES (?, ?, ?);
 
 -- name: insert_future_type
 INSERT INTO future_type (id, image_id, name, kind, file, line, size_bytes, inlined, complete,
-    left_out, stores_proven)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    left_out, stores_proven, drops_traced)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_await_point
 INSERT INTO await_point (future_type_id, state, file, line, awaitee) VALUES (?, ?, ?, ?, ?);
@@ -262,8 +266,8 @@ INSERT INTO await_point (future_type_id, state, file, line, awaitee) VALUES (?, 
 -- name: insert_probe
 INSERT INTO probe (id, image_id, future_type_id, kind, entry_id, file_offset, address, symbol,
     state_known, self_known, waker_known, exits, result_is, result_value, tail_address,
-    function_address, stack_above, runs_task, self_offset, task_idle)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    function_address, stack_above, runs_task, self_offset, task_idle, task_drops)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_snapshot_node
 INSERT INTO snapshot_node (id, polled_type_id, parent_id, future_type_id, awaited, base_word,
