@@ -134,7 +134,7 @@ static bool gets_argument(Dwarf_Die *function, uint64_t address)
 	return dwarf_attr_integrate(&parameter, DW_AT_location, &attribute) &&
 	       dwarf_getlocation_addr(&attribute, address, &operations, &count, 1) == 1 &&
 	       count == 1 &&
-	       (operations[0].atom == DW_OP_fbreg ||
+	       (operations[0].atom == DW_OP_fbreg || operations[0].atom == DW_OP_breg7 ||
 		operations[0].atom == DW_OP_reg0 + insn_argument_register(0));
 }
 

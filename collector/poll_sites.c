@@ -158,7 +158,13 @@ static int register_at_entry(const struct finder *finder, Dwarf_Die *function,
 		return -1;
 	if (operations[0].atom >= DW_OP_reg0 && operations[0].atom <= DW_OP_reg31)
 		return operations[0].atom - DW_OP_reg0;
-	/* Unoptimised: the variable has a slot on the stack that the prologue fills. */
+	/* Unoptimised: the variable has a slot on the stack that the prologue fills. In a
+	 * frame that is aligned to more than the stack is, it counts from the stack pointer.
+	 */
+	if (operations[0].atom == DW_OP_breg7 && count == 1)
+		return insn_register_stored(finder->image->data + site->offset,
+					    site->end - site->address, true,
+					    (int64_t)operations[0].number);
 	if (operations[0].atom != DW_OP_fbreg || count != 1 ||
 	    !dwarf_attr_integrate(function, DW_AT_frame_base, &attribute) ||
 	    dwarf_getlocation_addr(&attribute, site->address, &base, &count, 1) != 1 ||

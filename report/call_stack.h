@@ -26,7 +26,16 @@ enum poll_result {
 /* What a row of the replay is. */
 enum row_kind {
 	ROW_POLL,
-	ROW_HIT, /* of a probe of the user's own */
+	ROW_HIT,  /* of a probe of the user's own */
+	ROW_DROP, /* of a future that was not done */
+};
+
+/* Who drops a future. */
+enum dropper {
+	DROPPED_BY_POLL,     /* the poll around it */
+	DROPPED_BY_ABORT,    /* the executor, which found the task cancelled as it ran it */
+	DROPPED_BY_EXECUTOR, /* another function of it, as when the runtime ends */
+	DROPPED_OUTSIDE,     /* a thread in no poll */
 };
 
 struct future;
@@ -84,6 +93,8 @@ struct poll {
 	size_t inner_count;
 	struct trapped *trapped; /* owned; polls that trapped which it made */
 	size_t trapped_count;
+	struct trapped *drops; /* owned; futures that were dropped in it */
+	size_t drop_count;
 	bool is_inferred; /* no trap of its own tells of it */
 	bool certain;     /* inferred: it happened, else it is likely */
 	bool by_store;    /* inferred: a trap at the store that ended it tells of it */
@@ -100,7 +111,10 @@ struct poll {
 	int64_t state_after; /* -1: not known */
 	int64_t wait_ns;     /* -1: not known */
 	bool is_last;        /* of its future */
-	bool dropped;        /* the future was gone when its memory was used again */
+	bool drop_seen;      /* there was a trap as the future was dropped after this poll, */
+	int64_t drop_state;  /* in this state; -1: not known */
+	bool dropped; /* the future was dropped, or gone when its memory was used again */
+	enum dropper dropper; /* ROW_DROP: who does it */
 };
 
 /* The open polls of one thread, outermost first. Zeroed: none. */
@@ -149,6 +163,10 @@ void call_stack_return(struct call_stack *stack, int64_t now, enum poll_result r
  * stack pointer sp; NULL: in none, or in an executor's function that runs a task.
  */
 struct poll *call_stack_find(const struct call_stack *stack, uint64_t address, uint64_t sp);
+
+/* Something else that is called trapped at stack pointer sp. Ends what is shown left. */
+void call_stack_pass(struct call_stack *stack, uint64_t sp, int64_t now,
+		     call_stack_closed *closed, void *context);
 
 /* The thread or the recording ended: every open poll goes on, or nobody knows. */
 void call_stack_end(struct call_stack *stack, call_stack_closed *closed, void *context);

@@ -58,12 +58,15 @@ void inferred_forget(struct poll *poll)
 	free(poll->final.futures);
 	free(poll->inner);
 	free(poll->trapped);
+	free(poll->drops);
 	poll->living = (struct living_set){0};
 	poll->final = (struct living_set){0};
 	poll->inner = NULL;
 	poll->inner_count = 0;
 	poll->trapped = NULL;
 	poll->trapped_count = 0;
+	poll->drops = NULL;
+	poll->drop_count = 0;
 }
 
 /* The nearest coroutine from around outwards that holds what lies at the address. */
@@ -224,15 +227,14 @@ static struct poll *place_by_memory(struct inferred *inferred, struct poll *oute
 	return around;
 }
 
-static int note_trapped(struct poll *outer, const struct poll *poll)
+static int note(struct trapped **noted, size_t *count, const struct poll *poll)
 {
-	struct trapped *grown =
-		realloc(outer->trapped, (outer->trapped_count + 1) * sizeof(*grown));
+	struct trapped *grown = realloc(*noted, (*count + 1) * sizeof(*grown));
 
 	if (!grown)
 		return -1;
-	outer->trapped = grown;
-	grown[outer->trapped_count++] = (struct trapped){poll->type_id, poll->self};
+	*noted = grown;
+	grown[(*count)++] = (struct trapped){poll->type_id, poll->self};
 	return 0;
 }
 
@@ -248,7 +250,8 @@ int inferred_place(struct inferred *inferred, struct poll *poll)
 		return 0;
 	/* It may lie in the memory of any of those around it. */
 	for (struct poll *around = outer; around; around = around->parent)
-		if (!around->is_inferred && note_trapped(around, poll))
+		if (!around->is_inferred &&
+		    note(&around->trapped, &around->trapped_count, poll))
 			return -1;
 	count = inlining_find(inferred->inlining, outer->image_id, outer->function_address,
 			      poll->return_address, types, MOST_INLINED);
@@ -308,13 +311,46 @@ static const struct living *future_of(const struct living_set *set, const struct
 	return find_living(set, poll->node, poll->type_id, poll->self);
 }
 
-static bool has_trapped(const struct poll *outer, const struct living *future)
+static bool is_among(const struct trapped *noted, size_t count, const struct living *future)
 {
-	for (size_t i = 0; i < outer->trapped_count; i++)
-		if (outer->trapped[i].type_id == future->type_id &&
-		    outer->trapped[i].address == future->address)
+	for (size_t i = 0; i < count; i++)
+		if (noted[i].type_id == future->type_id && noted[i].address == future->address)
 			return true;
 	return false;
+}
+
+static bool has_trapped(const struct poll *outer, const struct living *future)
+{
+	return is_among(outer->trapped, outer->trapped_count, future);
+}
+
+static bool has_dropped(const struct poll *outer, const struct living *future)
+{
+	return is_among(outer->drops, outer->drop_count, future);
+}
+
+int inferred_dropped(struct poll *around, const struct poll *drop)
+{
+	for (; around; around = around->parent)
+		if (!around->is_inferred && note(&around->drops, &around->drop_count, drop))
+			return -1;
+	return 0;
+}
+
+int inferred_begun(struct inferred *inferred, struct poll *around, const struct poll *drop)
+{
+	struct poll *poll;
+
+	/* A poll of it would have trapped; it was before the recording began. */
+	if (snapshots_type(inferred->snapshots, drop->type_id).complete)
+		return 0;
+	poll = inner_poll(inferred, around, around, drop->type_id, drop->self, LIVING_NONE,
+			  STATE_UNRESUMED);
+	if (!poll)
+		return -1;
+	/* It did not live there before this poll. */
+	poll->certain = around->living.count && drop->self - around->self < around->size;
+	return 0;
 }
 
 /* Do traps tell of the future at index, or of one around it? */
@@ -348,7 +384,8 @@ static int infer_before(struct inferred *inferred, struct poll *outer,
 		bool is_gone = after ? later == LIVING_NONE : outer->result == POLL_READY;
 		struct poll *poll;
 
-		if (!future->begun || (!certain && !is_gone) ||
+		/* What was dropped in it may have been polled before; nobody knows. */
+		if (!future->begun || (!certain && !is_gone) || has_dropped(outer, future) ||
 		    is_told(inferred, outer, &outer->living, i))
 			continue;
 		poll = living_poll(inferred, outer, &outer->living, i, false);
@@ -369,7 +406,9 @@ static int infer_after(struct inferred *inferred, struct poll *outer,
 {
 	for (size_t i = 1; i < after->count; i++) {
 		const struct living *future = &after->futures[i];
-		size_t before = same_future(&outer->living, after, i);
+		size_t before = has_dropped(outer, future)
+					? LIVING_NONE
+					: same_future(&outer->living, after, i);
 		bool is_new = before == LIVING_NONE;
 		struct poll *poll;
 

@@ -15,6 +15,7 @@ int recording_reconstruct(sqlite3 *db, char **why)
 		sql_reconstruct_polls,
 		sql_reconstruct_futures,
 		sql_reconstruct_tasks,
+		sql_reconstruct_cancels,
 		sql_reconstruct_counts,
 		sql_reconstruct_pending,
 		sql_reconstruct_finish,

@@ -36,6 +36,7 @@ enum output_column {
 	OUT_RUNNING,
 	OUT_SOURCE,
 	OUT_CERTAIN,
+	OUT_DROPPER,
 };
 
 struct replay_table {
@@ -134,7 +135,15 @@ static void result_text(sqlite3_context *context, enum poll_result result)
 		sqlite3_result_text(context, names[result], -1, SQLITE_STATIC);
 }
 
-static const char *const row_names[] = {[ROW_POLL] = "poll", [ROW_HIT] = "hit"};
+static const char *const row_names[] = {[ROW_POLL] = "poll", [ROW_HIT] = "hit",
+					[ROW_DROP] = "drop"};
+
+static const char *const dropper_names[] = {
+	[DROPPED_BY_POLL] = "poll",
+	[DROPPED_BY_ABORT] = "abort",
+	[DROPPED_BY_EXECUTOR] = "executor",
+	[DROPPED_OUTSIDE] = "outside",
+};
 
 /* Without a call of these the column is NULL. */
 static void result_if(sqlite3_context *context, bool known, int64_t value)
@@ -235,6 +244,11 @@ static int vtab_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
 	case OUT_CERTAIN:
 		sqlite3_result_int(context,
 				   (!poll->is_inferred || poll->certain) && !poll->uncounted);
+		break;
+	case OUT_DROPPER:
+		if (poll->row == ROW_DROP)
+			sqlite3_result_text(context, dropper_names[poll->dropper], -1,
+					    SQLITE_STATIC);
 		break;
 	}
 	return SQLITE_OK;

@@ -1,6 +1,7 @@
 #include "replay_events.h"
 
 #include "call_stack.h"
+#include "cancels.h"
 #include "futures.h"
 #include "inferred.h"
 #include "schema_sql.h"
@@ -39,6 +40,7 @@ enum input_column {
 	IN_RETURN_ADDRESS,
 	IN_BIAS,
 	IN_SNAPSHOT,
+	IN_IS_SUSPEND,
 };
 
 /*
@@ -54,6 +56,7 @@ struct hit {
 struct thread {
 	int64_t tid;
 	struct call_stack stack;
+	struct drop_stack drops;
 	struct hit *hits;   /* owned; not given out yet, the youngest */
 	struct poll *loose; /* owned; the function, itself no poll, in whose code a store was
 			     * met outside of all polls; NULL: none */
@@ -76,6 +79,7 @@ struct replay {
 	struct loss *losses;       /* owned */
 	size_t loss_count;
 	int64_t poll_count; /* polls begun so far */
+	int64_t drop_count; /* drops given out so far */
 	struct poll **rows; /* owned with its polls; done, to give out, oldest first */
 	size_t row_count;
 	size_t row_room;
@@ -384,11 +388,63 @@ static void take_store(struct replay *replay, struct thread *thread)
 	}
 }
 
+/* A future is dropped. */
+static void take_drop(struct replay *replay, struct thread *thread)
+{
+	sqlite3_stmt *row = replay->input;
+	struct drop_trap trap = {
+		.words = sqlite3_column_blob(row, IN_SNAPSHOT),
+		.word_count =
+			(size_t)sqlite3_column_bytes(row, IN_SNAPSHOT) / sizeof(uint64_t),
+		.bias = (uint64_t)sqlite3_column_int64(row, IN_BIAS),
+		.is_suspend = sqlite3_column_int(row, IN_IS_SUSPEND),
+		.is_executor = sqlite3_column_int(row, IN_RUNS_TASK),
+	};
+	struct poll *drop;
+	int taken;
+
+	/* What could hold a future holds none. */
+	if (sqlite3_column_int(row, IN_IDLE))
+		return;
+	drop = calloc(1, sizeof(*drop));
+	if (!drop) {
+		replay->out_of_memory = true;
+		return;
+	}
+	*drop = (struct poll){
+		.row = ROW_DROP,
+		.event_id = sqlite3_column_int64(row, IN_EVENT),
+		.type_id = sqlite3_column_int64(row, IN_TYPE),
+		.pid = sqlite3_column_int64(row, IN_PID),
+		.tid = thread->tid,
+		.probe_id = sqlite3_column_int64(row, IN_ENTRY_PROBE),
+		.sp = (uint64_t)sqlite3_column_int64(row, IN_SP),
+		.self = (uint64_t)sqlite3_column_int64(row, IN_SELF),
+		.self_known = true,
+		.size = (uint64_t)sqlite3_column_int64(row, IN_SIZE),
+		.start_ns = sqlite3_column_int64(row, IN_TIME),
+		.state_before = sqlite3_column_int64(row, IN_STATE),
+		.state_known = sqlite3_column_int(row, IN_STATE_KNOWN),
+		.wait_ns = -1,
+		.state_after = -1,
+	};
+	call_stack_pass(&thread->stack, drop->sp, drop->start_ns, take_closed, replay);
+	taken = cancels_take(&thread->drops, &thread->stack, drop, &trap, replay->futures,
+			     replay->inferred, &replay->drop_count);
+	if (taken < 0)
+		replay->out_of_memory = true;
+	if (taken > 0)
+		add_row(replay, drop);
+	else
+		free(drop);
+}
+
 /* A thread begins; its id may be that of one that has ended. */
 static void start_thread(struct replay *replay, struct thread *thread)
 {
 	end_loose(replay, thread);
 	call_stack_end(&thread->stack, take_closed, replay);
+	cancels_pass(&thread->drops, UINT64_MAX);
 }
 
 static void leave_by_return(struct replay *replay, struct thread *thread)
@@ -409,6 +465,7 @@ static void take_row(struct replay *replay)
 	} takers[] = {
 		{"entry", enter},      {"exit", leave_by_return}, {"tail", leave_by_jump},
 		{"store", take_store}, {"start", start_thread},   {"user", take_hit},
+		{"drop", take_drop},
 	};
 	const char *kind = (const char *)sqlite3_column_text(replay->input, IN_KIND);
 	struct thread *thread = thread_of(replay, sqlite3_column_int64(replay->input, IN_TID));
@@ -416,6 +473,9 @@ static void take_row(struct replay *replay)
 	for (size_t i = 0; thread && kind && i < sizeof(takers) / sizeof(takers[0]); i++) {
 		if (strcmp(kind, takers[i].kind) != 0)
 			continue;
+		if (takers[i].take != take_drop)
+			cancels_pass(&thread->drops,
+				     (uint64_t)sqlite3_column_int64(replay->input, IN_SP));
 		takers[i].take(replay, thread);
 		/* A hit may be in the poll whose entry comes next. */
 		if (takers[i].take != take_hit)
@@ -543,6 +603,7 @@ static void clear(struct replay *replay)
 	{
 		HASH_DEL(replay->threads, thread);
 		call_stack_free(&thread->stack);
+		cancels_free(&thread->drops);
 		free(thread);
 	}
 	futures_free(replay->futures);

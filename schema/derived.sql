@@ -3,6 +3,7 @@
 -- unless a column says otherwise. Times are CLOCK_MONOTONIC nanoseconds.
 
 -- name: derived_drop
+DROP TABLE IF EXISTS cancel;
 DROP TABLE IF EXISTS pending_chain;
 DROP TABLE IF EXISTS probe_hit;
 DROP TABLE IF EXISTS await_chain;
@@ -154,3 +155,42 @@ CREATE TABLE pending_chain (
     since_ns INTEGER NOT NULL, -- of its last poll
     waited_ns INTEGER NOT NULL -- from then to the end of the recording
 );
+
+-- One row per future that was dropped before it was done.
+CREATE TABLE cancel (
+    id INTEGER PRIMARY KEY,
+    future_id INTEGER REFERENCES future (id), -- NULL: it was never polled, or none of its
+                              -- polls was seen
+    task_id INTEGER REFERENCES task (id), -- that it was part of; NULL: likewise
+    future_type_id INTEGER NOT NULL REFERENCES future_type (id),
+    polled INTEGER NOT NULL,  -- 0: it was dropped before its first poll
+    event_id INTEGER REFERENCES event (id), -- trap that tells of it; NULL: what follows is
+                              -- concluded from later traps
+    time_ns INTEGER,          -- when; exact 0: by this time; NULL: nobody knows
+    since_ns INTEGER NOT NULL, -- exact 0: not before this time, else the same
+    exact INTEGER NOT NULL,   -- 1: at time_ns; 0: its drop glue was inlined, so that only
+                              -- bounds are known
+    state INTEGER,            -- of the coroutine as it was dropped; NULL: no coroutine
+    await_point_id INTEGER REFERENCES await_point (id), -- where it was suspended
+    outer_id INTEGER REFERENCES cancel (id), -- it lay in this future, and was dropped with it
+    tid INTEGER,              -- of the thread; NULL: not known
+    how TEXT                  -- who dropped it: poll (by_poll_id), abort (an executor, which
+        CHECK (how IN ('poll', 'abort', 'executor', 'outside')), -- ran its cancelled task),
+                              -- executor (otherwise, as when the runtime ends), outside (a
+                              -- thread in no poll); NULL: not known
+    by_poll_id INTEGER REFERENCES poll (id), -- the innermost poll it was dropped in; NULL:
+                              -- in none, or not known
+    by_future_id INTEGER REFERENCES future (id), -- of that poll; or which had it in its memory
+    by_task_id INTEGER REFERENCES task (id), -- of that future
+    ran_ns INTEGER            -- from its first poll to time_ns; NULL: not known
+);
+
+-- One row per poll that panicked and in which no other one did: where a panic came from,
+-- as far as polls tell, or to which future a panic was handed on.
+CREATE VIEW panic AS
+SELECT p.id AS poll_id, p.future_id, p.task_id, p.chain_id, p.tid, p.start_ns, p.state_before,
+    a.id AS await_point_id    -- from where it had been resumed; NULL: it was its first poll
+FROM poll p JOIN future f ON f.id = p.future_id
+LEFT JOIN await_point a ON a.future_type_id = f.future_type_id AND a.state = p.state_before
+WHERE p.result = 'panicked' AND NOT EXISTS (
+    SELECT 1 FROM poll c WHERE c.parent_id = p.id AND c.result = 'panicked');
