@@ -542,6 +542,23 @@ static size_t type_named(void *context, const char *raw)
 	return known ? known->index : SNAPSHOT_NONE;
 }
 
+/*
+ * A coroutine that nobody polls, as when `.await` was forgotten, has no poll function; but
+ * it is dropped.
+ */
+static void add_unpolled(struct finder *finder, Dwarf_Die *glue)
+{
+	Dwarf_Die parameter;
+	Dwarf_Die type;
+
+	if (!layout_child(glue, DW_TAG_template_type_parameter, NULL, &parameter) ||
+	    !layout_type_of(finder->pass.scopes, &parameter, &type))
+		return;
+	layout_skip_wrapper(finder->pass.scopes, &type);
+	if (layout_future_kind(dwarf_diename(&type)) != FUTURE_HANDWRITTEN)
+		intern_type(finder, &type, NULL);
+}
+
 /* The types with vtables, by their DIEs; malloc'd, NULL: no memory. */
 static struct snapshot_dyn *dyn_types(const struct finder *finder)
 {
@@ -617,6 +634,9 @@ static int find_by_dwarf(struct finder *finder)
 		if (executor && executor->role != EXECUTOR_DROPS_TASK)
 			consider_executor(finder, &pass->functions[i], executor);
 	}
+	for (size_t i = 0; i < pass->drop_count && !finder->out_of_memory; i++)
+		if (dwarf_pass_is_glue(dwarf_diename(&pass->drops[i])))
+			add_unpolled(finder, &pass->drops[i]);
 	for (size_t i = 0; i < pass->vtable_count && !finder->out_of_memory; i++)
 		add_vtable(finder, &pass->vtables[i]);
 	return finder->out_of_memory || keep_inlined(finder) ||

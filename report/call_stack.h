@@ -44,6 +44,7 @@ struct future;
 struct trapped {
 	int64_t type_id;
 	uint64_t address; /* of the future */
+	int64_t state;    /* of one that was dropped: then; -1: not known */
 };
 
 /* One poll. An id of 0 means none; times are CLOCK_MONOTONIC ns, 0: not known. */
@@ -101,6 +102,7 @@ struct poll {
 	bool store_seen;  /* there was such a trap */
 	bool uncounted;   /* no store ended it, though one would have */
 	size_t node;      /* inferred: as in struct living */
+	int64_t later_state; /* inferred: in which it left a coroutine; 0: not known */
 	/* of futures.c */
 	struct future *future;
 	int64_t future_id;

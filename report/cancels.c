@@ -1,5 +1,7 @@
 #include "cancels.h"
 
+#include "schema_sql.h"
+
 #include <stdlib.h>
 
 enum { STATE_UNRESUMED = 0, STATE_RETURNED = 1, STATE_PANICKED = 2 };
@@ -15,13 +17,64 @@ struct open_drop {
 	bool is_executor; /* as in struct drop_trap */
 };
 
+/* The compiler may have made the glue of one type that of another one, too. */
+struct shared_glue {
+	int64_t type_id;  /* whose glue is probed */
+	int64_t other_id; /* which has no glue that is */
+};
+
+struct cancels {
+	struct futures *futures;    /* borrowed */
+	struct inferred *inferred;  /* borrowed */
+	struct shared_glue *shared; /* owned; by type_id */
+	size_t shared_count;
+	int64_t count; /* rows so far */
+};
+
+struct cancels *cancels_load(sqlite3 *db, struct futures *futures, struct inferred *inferred)
+{
+	struct cancels *cancels = calloc(1, sizeof(*cancels));
+	sqlite3_stmt *row = NULL;
+	int status = SQLITE_NOMEM;
+
+	if (!cancels)
+		return NULL;
+	cancels->futures = futures;
+	cancels->inferred = inferred;
+	if (sqlite3_prepare_v2(db, sql_shared_glue, -1, &row, NULL) == SQLITE_OK)
+		while ((status = sqlite3_step(row)) == SQLITE_ROW) {
+			struct shared_glue *grown =
+				realloc(cancels->shared,
+					(cancels->shared_count + 1) * sizeof(*grown));
+
+			if (!grown)
+				break;
+			cancels->shared = grown;
+			grown[cancels->shared_count++] = (struct shared_glue){
+				sqlite3_column_int64(row, 0), sqlite3_column_int64(row, 1)};
+		}
+	sqlite3_finalize(row);
+	if (status == SQLITE_DONE)
+		return cancels;
+	cancels_free(cancels);
+	return NULL;
+}
+
+void cancels_free(struct cancels *cancels)
+{
+	if (!cancels)
+		return;
+	free(cancels->shared);
+	free(cancels);
+}
+
 void cancels_pass(struct drop_stack *drops, uint64_t sp)
 {
 	while (drops->count && drops->drops[drops->count - 1].sp <= sp)
 		drops->count--;
 }
 
-void cancels_free(struct drop_stack *drops)
+void cancels_forget(struct drop_stack *drops)
 {
 	free(drops->drops);
 	*drops = (struct drop_stack){0};
@@ -104,10 +157,11 @@ static void find_who(const struct drop_stack *drops, const struct call_stack *st
 }
 
 /* The future as it is known, ended; made if polls that did not trap must have begun it. */
-static int end_future(const struct call_stack *stack, struct poll *row,
-		      const struct drop_trap *trap, struct futures *futures,
-		      struct inferred *inferred)
+static int end_future(const struct cancels *cancels, const struct call_stack *stack,
+		      struct poll *row, const struct drop_trap *trap)
 {
+	struct futures *futures = cancels->futures;
+	struct inferred *inferred = cancels->inferred;
 	struct poll *around = NULL;
 	struct poll *last;
 
@@ -128,9 +182,32 @@ static int end_future(const struct call_stack *stack, struct poll *row,
 	return 0;
 }
 
-int cancels_take(struct drop_stack *drops, const struct call_stack *stack, struct poll *row,
-		 const struct drop_trap *trap, struct futures *futures,
-		 struct inferred *inferred, int64_t *drops_count)
+/*
+ * Let row be about the type of the future that is known to be there, where several have
+ * their glue in one function. False if nobody knows.
+ */
+static bool find_type(const struct cancels *cancels, struct poll *row)
+{
+	int64_t type_id = row->type_id;
+	bool is_shared = false;
+
+	if (futures_knows(cancels->futures, row))
+		return true;
+	for (size_t i = 0; i < cancels->shared_count; i++) {
+		if (cancels->shared[i].type_id != type_id)
+			continue;
+		is_shared = true;
+		row->type_id = cancels->shared[i].other_id;
+		if (futures_knows(cancels->futures, row))
+			return true;
+	}
+	row->type_id = type_id;
+	return !is_shared;
+}
+
+int cancels_take(struct cancels *cancels, struct drop_stack *drops,
+		 const struct call_stack *stack, struct poll *row,
+		 const struct drop_trap *trap)
 {
 	bool cancelled;
 
@@ -142,8 +219,10 @@ int cancels_take(struct drop_stack *drops, const struct call_stack *stack, struc
 	if (is_seen(drops, row))
 		return push(drops, row, trap);
 	cancels_pass(drops, row->sp);
+	if (!find_type(cancels, row))
+		return 0;
 	find_who(drops, stack, trap, row);
-	if (end_future(stack, row, trap, futures, inferred))
+	if (end_future(cancels, stack, row, trap))
 		return -1;
 	/* Whether a hand-written future had been polled only its polls tell. */
 	cancelled = row->state_known ? trap->is_suspend || row->state_before == STATE_UNRESUMED
@@ -151,7 +230,7 @@ int cancels_take(struct drop_stack *drops, const struct call_stack *stack, struc
 					       row->result != POLL_PANICKED;
 	if (cancelled) {
 		row->ordinal = outer_drop(drops, row);
-		row->id = ++*drops_count;
+		row->id = ++cancels->count;
 	}
 	return push(drops, row, trap) ? -1 : cancelled;
 }

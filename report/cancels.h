@@ -13,6 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <sqlite3.h>
+
+struct cancels;
 struct open_drop;
 
 /* The drops of one thread that may still go on, outermost first. Zeroed: none. */
@@ -32,17 +35,24 @@ struct drop_trap {
 };
 
 /*
- * The first part of *row, a ROW_DROP, is filled in from a trap; stack has the open polls
- * around it. Ends the future and, if it was dropped before it was done, fills in the
- * rest. drops_count numbers those. Returns 1 then, 0 if it was done, -1: no memory.
+ * Load what the recording in db knows; what drops tell goes to futures and inferred, which
+ * are borrowed. Returns NULL when db cannot be read or memory ran out.
  */
-int cancels_take(struct drop_stack *drops, const struct call_stack *stack, struct poll *row,
-		 const struct drop_trap *trap, struct futures *futures,
-		 struct inferred *inferred, int64_t *drops_count);
+struct cancels *cancels_load(sqlite3 *db, struct futures *futures, struct inferred *inferred);
+void cancels_free(struct cancels *cancels);
+
+/*
+ * The first part of *row, a ROW_DROP, is filled in from a trap on the thread that has
+ * these drops and open polls. Ends the future and, if it was dropped before it was done,
+ * fills in the rest. Returns 1 then, 0 if it was done, -1 when memory ran out.
+ */
+int cancels_take(struct cancels *cancels, struct drop_stack *drops,
+		 const struct call_stack *stack, struct poll *row,
+		 const struct drop_trap *trap);
 
 /* Something trapped on the thread at that stack pointer: drops at or below it are over. */
 void cancels_pass(struct drop_stack *drops, uint64_t sp);
 
-void cancels_free(struct drop_stack *drops);
+void cancels_forget(struct drop_stack *drops);
 
 #endif

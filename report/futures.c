@@ -119,7 +119,8 @@ static void apply_drop(struct poll *poll)
 		return;
 	if (poll->drop_state >= STATE_SUSPENDED)
 		poll->result = POLL_PENDING;
-	else if (poll->result == POLL_UNKNOWN && poll->drop_state >= STATE_RETURNED)
+	else if ((poll->result == POLL_UNKNOWN || poll->is_inferred) &&
+		 poll->drop_state >= STATE_RETURNED)
 		poll->result =
 			poll->drop_state == STATE_RETURNED ? POLL_READY : POLL_PANICKED;
 	poll->dropped = poll->result == POLL_PENDING;
@@ -151,6 +152,8 @@ static void settle(struct futures *futures, struct future *future, const struct 
 		poll->state_after = next->state_before;
 	else if (poll->drop_seen)
 		poll->state_after = poll->drop_state;
+	else if (poll->later_state)
+		poll->state_after = poll->later_state;
 	else if (!next && poll->final.count)
 		poll->state_after = poll->final.futures[0].state;
 	/* What is inferred waits from poll to poll of the one that shows it. */
@@ -316,6 +319,11 @@ void futures_dropped(struct futures *futures, struct poll *drop)
 
 	if (!future)
 		return;
+	/* It was done in a poll that did not trap, and that is yet to be inferred. */
+	if (drop->state_known && drop->state_before > STATE_UNRESUMED &&
+	    drop->state_before < STATE_SUSPENDED && future->last && future->last->closed &&
+	    future->last_result == POLL_PENDING)
+		return;
 	future->dropped = true;
 	if (!is_other) {
 		drop->future_id = future->id;
@@ -344,6 +352,7 @@ void futures_end(struct futures *futures, struct poll *poll)
 		settle(futures, &gone, NULL);
 		return;
 	}
+	apply_drop(poll);
 	future->last_result = poll->result;
 }
 

@@ -234,7 +234,8 @@ static int note(struct trapped **noted, size_t *count, const struct poll *poll)
 	if (!grown)
 		return -1;
 	*noted = grown;
-	grown[(*count)++] = (struct trapped){poll->type_id, poll->self};
+	grown[(*count)++] = (struct trapped){poll->type_id, poll->self,
+					     poll->state_known ? poll->state_before : -1};
 	return 0;
 }
 
@@ -311,22 +312,30 @@ static const struct living *future_of(const struct living_set *set, const struct
 	return find_living(set, poll->node, poll->type_id, poll->self);
 }
 
-static bool is_among(const struct trapped *noted, size_t count, const struct living *future)
+static const struct trapped *find_noted(const struct trapped *noted, size_t count,
+					const struct living *future)
 {
 	for (size_t i = 0; i < count; i++)
 		if (noted[i].type_id == future->type_id && noted[i].address == future->address)
-			return true;
-	return false;
+			return &noted[i];
+	return NULL;
 }
 
 static bool has_trapped(const struct poll *outer, const struct living *future)
 {
-	return is_among(outer->trapped, outer->trapped_count, future);
+	return find_noted(outer->trapped, outer->trapped_count, future);
 }
 
-static bool has_dropped(const struct poll *outer, const struct living *future)
+/* The drop in outer of that future. */
+static const struct trapped *drop_of(const struct poll *outer, const struct living *future)
 {
-	return is_among(outer->drops, outer->drop_count, future);
+	return find_noted(outer->drops, outer->drop_count, future);
+}
+
+/* Was it done as it was dropped? Then a poll came before that ended it. */
+static bool is_done(const struct trapped *drop)
+{
+	return drop && (drop->state == STATE_RETURNED || drop->state == STATE_PANICKED);
 }
 
 int inferred_dropped(struct poll *around, const struct poll *drop)
@@ -378,20 +387,25 @@ static int infer_before(struct inferred *inferred, struct poll *outer,
 	for (size_t i = 1; i < outer->living.count; i++) {
 		const struct living *future = &outer->living.futures[i];
 		size_t later = after ? same_future(after, &outer->living, i) : LIVING_NONE;
+		const struct trapped *drop = drop_of(outer, future);
 		bool certain =
-			future->certain ||
+			future->certain || is_done(drop) ||
 			(later != LIVING_NONE && after->futures[later].state != future->state);
 		bool is_gone = after ? later == LIVING_NONE : outer->result == POLL_READY;
 		struct poll *poll;
 
 		/* What was dropped in it may have been polled before; nobody knows. */
-		if (!future->begun || (!certain && !is_gone) || has_dropped(outer, future) ||
+		if (!future->begun || (!certain && !is_gone) || (drop && !is_done(drop)) ||
 		    is_told(inferred, outer, &outer->living, i))
 			continue;
 		poll = living_poll(inferred, outer, &outer->living, i, false);
 		if (!poll)
 			return -1;
 		poll->certain |= certain;
+		if (is_done(drop)) {
+			poll->drop_seen = true;
+			poll->drop_state = drop->state;
+		}
 	}
 	return 0;
 }
@@ -406,7 +420,7 @@ static int infer_after(struct inferred *inferred, struct poll *outer,
 {
 	for (size_t i = 1; i < after->count; i++) {
 		const struct living *future = &after->futures[i];
-		size_t before = has_dropped(outer, future)
+		size_t before = drop_of(outer, future)
 					? LIVING_NONE
 					: same_future(&outer->living, after, i);
 		bool is_new = before == LIVING_NONE;
@@ -492,7 +506,11 @@ static void end_inner(struct inferred *inferred, struct poll *outer,
 	for (size_t i = 0; i < outer->inner_count; i++) {
 		struct poll *poll = outer->inner[i];
 
+		const struct living *later = future_of(after, poll);
+
 		poll->result = result_of(poll, after);
+		if (later && later->state > 0)
+			poll->later_state = later->state;
 		if (poll->result == POLL_PENDING && next && outer->end_ns)
 			poll->wait_ns = next->start_ns - outer->end_ns;
 	}
@@ -575,6 +593,7 @@ int inferred_store(struct inferred *inferred, struct poll *outer, const struct s
 		return 0;
 	poll->by_store = true;
 	poll->end_ns = now;
+	poll->later_state = state;
 	return end_at_store(inferred, outer, poll);
 }
 

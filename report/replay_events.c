@@ -75,11 +75,11 @@ struct replay {
 	struct thread *threads;    /* owned */
 	struct futures *futures;   /* owned */
 	struct inferred *inferred; /* owned */
+	struct cancels *cancels;   /* owned */
 	struct stores *stores;     /* owned */
 	struct loss *losses;       /* owned */
 	size_t loss_count;
 	int64_t poll_count; /* polls begun so far */
-	int64_t drop_count; /* drops given out so far */
 	struct poll **rows; /* owned with its polls; done, to give out, oldest first */
 	size_t row_count;
 	size_t row_room;
@@ -429,8 +429,7 @@ static void take_drop(struct replay *replay, struct thread *thread)
 		.state_after = -1,
 	};
 	call_stack_pass(&thread->stack, drop->sp, drop->start_ns, take_closed, replay);
-	taken = cancels_take(&thread->drops, &thread->stack, drop, &trap, replay->futures,
-			     replay->inferred, &replay->drop_count);
+	taken = cancels_take(replay->cancels, &thread->drops, &thread->stack, drop, &trap);
 	if (taken < 0)
 		replay->out_of_memory = true;
 	if (taken > 0)
@@ -603,11 +602,12 @@ static void clear(struct replay *replay)
 	{
 		HASH_DEL(replay->threads, thread);
 		call_stack_free(&thread->stack);
-		cancels_free(&thread->drops);
+		cancels_forget(&thread->drops);
 		free(thread);
 	}
 	futures_free(replay->futures);
 	inferred_free(replay->inferred);
+	cancels_free(replay->cancels);
 	stores_free(replay->stores);
 	free(replay->losses);
 	free(replay->rows);
@@ -628,8 +628,9 @@ int replay_start(struct replay *replay)
 	clear(replay);
 	replay->futures = futures_new(take_done, replay);
 	replay->inferred = inferred_load(replay->db, begin_inferred, end_inferred, replay);
+	replay->cancels = cancels_load(replay->db, replay->futures, replay->inferred);
 	replay->stores = stores_load(replay->db);
-	if (!replay->futures || !replay->inferred || !replay->stores)
+	if (!replay->futures || !replay->inferred || !replay->cancels || !replay->stores)
 		return SQLITE_NOMEM;
 	status = load_losses(replay);
 	if (status == SQLITE_OK)

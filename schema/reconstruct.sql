@@ -66,6 +66,16 @@ SELECT 0, time_ns, pid, tid, 0, 0, 0, 0, 0, 'start', 0, 0, 0, 0, 0, NULL, 0, NUL
 FROM thread_event WHERE kind = 'start'
 ORDER BY 2;
 
+-- name: shared_glue
+-- The optimiser lets types whose drop glue is the same code share it: that of a coroutine
+-- which is probed may be another one's, which then has none of its own.
+WITH probed AS (SELECT DISTINCT future_type_id AS id FROM probe WHERE kind = 'drop')
+SELECT t.id, o.id FROM future_type t JOIN future_type o
+    ON o.image_id = t.image_id AND o.size_bytes = t.size_bytes AND o.id <> t.id
+WHERE t.kind <> 'future' AND o.kind <> 'future'
+    AND t.id IN (SELECT id FROM probed) AND o.id NOT IN (SELECT id FROM probed)
+ORDER BY t.id;
+
 -- name: store_ends
 -- Every coroutine whose poll may end at a store, once for each poll inlined around it,
 -- outermost first. The copy of the function itself has the number 0.
