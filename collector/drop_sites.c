@@ -39,7 +39,7 @@ struct drop_finder {
 	struct dropper *droppers; /* owned */
 	snapshot_type_of *type_of;
 	drop_type_named *type_named;
-	void *context; /* of both */
+	void *context;                  /* of both */
 	struct snapshot_layout *layout; /* owned */
 };
 

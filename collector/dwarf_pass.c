@@ -67,7 +67,7 @@ static bool has_prefix(const char *name, const char *const *prefixes, size_t cou
 /* Functions that executors have; executors.c knows which of them are what they seem. */
 static bool is_executor(const char *name)
 {
-	static const char *const names[] = {"run<",	"block_on<",	"shutdown<",
+	static const char *const names[] = {"run<",     "block_on<",    "shutdown<",
 					    "dealloc<", "drop_future<", "destroy<"};
 
 	return has_prefix(name, names, sizeof(names) / sizeof(names[0]));
@@ -130,17 +130,15 @@ static void add_die(struct worker *worker, Dwarf_Die **dies, size_t *count, size
 static void add_drop_copy(struct worker *worker, void *origin)
 {
 	struct dwarf_pass *pass = &worker->pass;
-	struct dropping_copy *grown =
-		room_for_one(pass->drop_copies, pass->drop_copy_count, &pass->drop_copy_room,
-			     sizeof(*grown));
+	struct dropping_copy *grown = room_for_one(pass->drop_copies, pass->drop_copy_count,
+						   &pass->drop_copy_room, sizeof(*grown));
 
 	if (!grown) {
 		worker->out_of_memory = true;
 		return;
 	}
 	pass->drop_copies = grown;
-	grown[pass->drop_copy_count++] =
-		(struct dropping_copy){origin, worker->function.addr};
+	grown[pass->drop_copy_count++] = (struct dropping_copy){origin, worker->function.addr};
 }
 
 /* Index of the copy that die is, made if it is one of a poll; else parent. */

@@ -25,7 +25,8 @@ struct executor {
 	const char *begin;
 	const char *end;
 	const char *future; /* the generic parameter that is the type of the future */
-	/* of a function that runs or drops a task; types by their paths without generic arguments: */
+	/* of a function that runs or drops a task; types by their paths without generic
+	 * arguments: */
 	const char *header;   /* the struct at the start of a task; it has a member `state` */
 	const char *task;     /* the struct, with the function's own generic arguments, that is
 				 the whole task; NULL: behind the header lie ... */

@@ -41,7 +41,8 @@ struct poll_sites;
 
 /*
  * Add a copy of *life to sites->lives, with its symbol, which may be NULL; not if its
- * function is there already with the same type and offset. Returns 0, or -1 when memory ran out.
+ * function is there already with the same type and offset. Returns 0, or -1 when memory ran
+ * out.
  */
 int life_sites_add(struct poll_sites *sites, const struct life_site *life, const char *symbol);
 

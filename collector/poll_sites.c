@@ -640,9 +640,10 @@ static int find_by_dwarf(struct finder *finder)
 	for (size_t i = 0; i < pass->vtable_count && !finder->out_of_memory; i++)
 		add_vtable(finder, &pass->vtables[i]);
 	return finder->out_of_memory || keep_inlined(finder) ||
-			       drop_sites_find(finder->sites, pass, type_of, type_named, finder) ||
-			       plan_snapshots(finder) ||
-			       find_stores(finder) || finder->out_of_memory
+			       drop_sites_find(finder->sites, pass, type_of, type_named,
+					       finder) ||
+			       plan_snapshots(finder) || find_stores(finder) ||
+			       finder->out_of_memory
 		       ? -1
 		       : 0;
 }

@@ -77,12 +77,27 @@ bool probe_plan_has_stores(const struct probe_plan *plan, size_t image, size_t t
 	       probe_plan_has_type(plan, image, type) && of->stores_proven && of->inlined;
 }
 
+/* May the drop glue of another coroutine, which has none, be the same function? */
+static bool shares_drops(const struct probe_plan *plan, size_t image, size_t type)
+{
+	const struct poll_sites *sites = &plan->images[image];
+
+	for (size_t i = 0; i < sites->type_count; i++)
+		if (i != type && sites->types[i].size == sites->types[type].size &&
+		    sites->types[i].kind != FUTURE_HANDWRITTEN &&
+		    !plan->dropped[probe_plan_type_index(plan, image, i)])
+			return true;
+	return false;
+}
+
 bool probe_plan_sees_drops(const struct probe_plan *plan, size_t image, size_t type)
 {
 	size_t index = probe_plan_type_index(plan, image, type);
 
 	return plan->dropped[index] && !plan->drop_missed[index] &&
-	       !plan->images[image].types[type].drops_inlined;
+	       !plan->images[image].types[type].drops_inlined &&
+	       (plan->images[image].types[type].kind == FUTURE_HANDWRITTEN ||
+		!shares_drops(plan, image, type));
 }
 
 /*

@@ -80,7 +80,7 @@ struct probe {
 	bool result_known;
 	unsigned stack_above; /* exit: bytes that are popped between it and the return */
 	size_t words; /* entry, drop: words of the type's snapshot plan that a trap reads */
-	char *fetch;          /* fetch arguments in tracefs syntax; owned */
+	char *fetch;  /* fetch arguments in tracefs syntax; owned */
 };
 
 /* A tracefs event; its probes share names and types of their arguments. */

@@ -43,9 +43,8 @@ struct cancels *cancels_load(sqlite3 *db, struct futures *futures, struct inferr
 	cancels->inferred = inferred;
 	if (sqlite3_prepare_v2(db, sql_shared_glue, -1, &row, NULL) == SQLITE_OK)
 		while ((status = sqlite3_step(row)) == SQLITE_ROW) {
-			struct shared_glue *grown =
-				realloc(cancels->shared,
-					(cancels->shared_count + 1) * sizeof(*grown));
+			struct shared_glue *grown = realloc(
+				cancels->shared, (cancels->shared_count + 1) * sizeof(*grown));
 
 			if (!grown)
 				break;
@@ -206,8 +205,7 @@ static bool find_type(const struct cancels *cancels, struct poll *row)
 }
 
 int cancels_take(struct cancels *cancels, struct drop_stack *drops,
-		 const struct call_stack *stack, struct poll *row,
-		 const struct drop_trap *trap)
+		 const struct call_stack *stack, struct poll *row, const struct drop_trap *trap)
 {
 	bool cancelled;
 

@@ -121,8 +121,7 @@ static void apply_drop(struct poll *poll)
 		poll->result = POLL_PENDING;
 	else if ((poll->result == POLL_UNKNOWN || poll->is_inferred) &&
 		 poll->drop_state >= STATE_RETURNED)
-		poll->result =
-			poll->drop_state == STATE_RETURNED ? POLL_READY : POLL_PANICKED;
+		poll->result = poll->drop_state == STATE_RETURNED ? POLL_READY : POLL_PANICKED;
 	poll->dropped = poll->result == POLL_PENDING;
 }
 

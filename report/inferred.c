@@ -420,9 +420,8 @@ static int infer_after(struct inferred *inferred, struct poll *outer,
 {
 	for (size_t i = 1; i < after->count; i++) {
 		const struct living *future = &after->futures[i];
-		size_t before = drop_of(outer, future)
-					? LIVING_NONE
-					: same_future(&outer->living, after, i);
+		size_t before = drop_of(outer, future) ? LIVING_NONE
+						       : same_future(&outer->living, after, i);
 		bool is_new = before == LIVING_NONE;
 		struct poll *poll;
 

@@ -135,8 +135,8 @@ static void result_text(sqlite3_context *context, enum poll_result result)
 		sqlite3_result_text(context, names[result], -1, SQLITE_STATIC);
 }
 
-static const char *const row_names[] = {[ROW_POLL] = "poll", [ROW_HIT] = "hit",
-					[ROW_DROP] = "drop"};
+static const char *const row_names[] = {
+	[ROW_POLL] = "poll", [ROW_HIT] = "hit", [ROW_DROP] = "drop"};
 
 static const char *const dropper_names[] = {
 	[DROPPED_BY_POLL] = "poll",

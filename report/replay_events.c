@@ -394,8 +394,7 @@ static void take_drop(struct replay *replay, struct thread *thread)
 	sqlite3_stmt *row = replay->input;
 	struct drop_trap trap = {
 		.words = sqlite3_column_blob(row, IN_SNAPSHOT),
-		.word_count =
-			(size_t)sqlite3_column_bytes(row, IN_SNAPSHOT) / sizeof(uint64_t),
+		.word_count = (size_t)sqlite3_column_bytes(row, IN_SNAPSHOT) / sizeof(uint64_t),
 		.bias = (uint64_t)sqlite3_column_int64(row, IN_BIAS),
 		.is_suspend = sqlite3_column_int(row, IN_IS_SUSPEND),
 		.is_executor = sqlite3_column_int(row, IN_RUNS_TASK),

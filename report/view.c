@@ -17,10 +17,11 @@ static const struct view {
 	const char *sql;
 	const char *match_column;
 } views[] = {
-	{"futures", sql_view_futures, "name"}, {"tasks", sql_view_tasks, "name"},
-	{"chains", sql_view_chains, "chain"},  {"waits", sql_view_waits, "child"},
-	{"calls", sql_view_calls, "callee"},   {"pending", sql_view_pending, "chain"},
-	{"polls", sql_view_polls, "future"},   {"probes", sql_view_probes, "probe"},
+	{"futures", sql_view_futures, "name"},   {"tasks", sql_view_tasks, "name"},
+	{"chains", sql_view_chains, "chain"},    {"waits", sql_view_waits, "child"},
+	{"calls", sql_view_calls, "callee"},     {"pending", sql_view_pending, "chain"},
+	{"polls", sql_view_polls, "future"},     {"probes", sql_view_probes, "probe"},
+	{"cancels", sql_view_cancels, "future"}, {"panics", sql_view_panics, "chain"},
 };
 
 /* The SQL operator: REGEXP(pattern, text). */

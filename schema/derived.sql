@@ -110,7 +110,8 @@ CREATE TABLE poll_count (
     polls INTEGER NOT NULL,
     ready INTEGER NOT NULL,   -- polls that returned Ready
     pending INTEGER NOT NULL, -- polls that returned Pending
-    cancelled INTEGER NOT NULL, -- futures dropped while pending, as far as seen
+    cancelled INTEGER NOT NULL, -- futures dropped while pending
+    cancelled_exact INTEGER NOT NULL, -- 1: certainly every one; 0: cancelled is a lower bound
     panicked INTEGER NOT NULL, -- polls that ended in a panic
     busy_ns INTEGER NOT NULL, -- inside its polls
     self_ns INTEGER NOT NULL, -- the same less the polls inside them
@@ -184,13 +185,3 @@ CREATE TABLE cancel (
     by_task_id INTEGER REFERENCES task (id), -- of that future
     ran_ns INTEGER            -- from its first poll to time_ns; NULL: not known
 );
-
--- One row per poll that panicked and in which no other one did: where a panic came from,
--- as far as polls tell, or to which future a panic was handed on.
-CREATE VIEW panic AS
-SELECT p.id AS poll_id, p.future_id, p.task_id, p.chain_id, p.tid, p.start_ns, p.state_before,
-    a.id AS await_point_id    -- from where it had been resumed; NULL: it was its first poll
-FROM poll p JOIN future f ON f.id = p.future_id
-LEFT JOIN await_point a ON a.future_type_id = f.future_type_id AND a.state = p.state_before
-WHERE p.result = 'panicked' AND NOT EXISTS (
-    SELECT 1 FROM poll c WHERE c.parent_id = p.id AND c.result = 'panicked');

@@ -297,8 +297,8 @@ SELECT chain_id, sum(certain) AS polls, sum(result IS 'ready' AND certain) AS re
     coalesce(sum(CASE WHEN NOT child_pending THEN wait_ns END), 0) AS leaf_wait_ns
 FROM poll GROUP BY chain_id;
 
-INSERT INTO poll_count (name, kind, futures, polls, ready, pending, cancelled, panicked, busy_ns,
-    self_ns, wait_ns, source, exact, future_type_id)
+INSERT INTO poll_count (name, kind, futures, polls, ready, pending, cancelled, cancelled_exact,
+    panicked, busy_ns, self_ns, wait_ns, source, exact, future_type_id)
 WITH polled AS (
     SELECT c.future_type_id, sum(polls) AS polls, sum(ready) AS ready, sum(pending) AS pending,
         sum(panicked) AS panicked, sum(busy_ns) AS busy_ns, sum(self_ns) AS self_ns,
@@ -317,6 +317,8 @@ WITH polled AS (
 -- A type that is in several files is one.
 SELECT t.name, t.kind, coalesce(sum(m.futures), 0), coalesce(sum(p.polls), 0),
     coalesce(sum(p.ready), 0), coalesce(sum(p.pending), 0), coalesce(sum(g.cancelled), 0),
+    min(t.drops_traced) AND NOT EXISTS (SELECT 1 FROM lost)
+        AND EXISTS (SELECT 1 FROM meta WHERE key = 'end_ns'),
     coalesce(sum(p.panicked), 0), coalesce(sum(p.busy_ns), 0), coalesce(sum(p.self_ns), 0),
     coalesce(sum(p.wait_ns), 0),
     CASE WHEN sum(p.stores) > 0 THEN 'store' WHEN sum(p.snapshots) = sum(p.rows) THEN 'snapshot'

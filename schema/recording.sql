@@ -34,7 +34,8 @@ CREATE TABLE future_type (
                             -- read, for want of room
     complete INTEGER NOT NULL, -- 1: every physical copy of its poll is probed and none is inlined
     drops_traced INTEGER NOT NULL, -- 1: every drop of such a future is a trap; 0: its drop
-                            -- glue is inlined somewhere, not probed, or does nothing
+                            -- glue is inlined somewhere, not probed, does nothing, or may
+                            -- be that of another type, too
     stores_proven INTEGER   -- level exact, 1: some of its polls are inlined, and the stores of
                             -- state_store are proven to be hit once by each of them all;
                             -- NULL: not looked for

@@ -40,6 +40,12 @@ SELECT f.id, f.future_type_id, f.task_id, f.parent_id, f.container_id, f.await_p
 FROM summed s JOIN main.future f ON f.id = s.future_id;
 CREATE UNIQUE INDEX temp.future_id ON future (id);
 
+-- A cancellation goes with the last poll of its future; if there was none, by its time.
+CREATE TEMP TABLE cancel AS
+SELECT * FROM main.cancel c
+WHERE c.future_id IN (SELECT id FROM future WHERE outcome = 'cancelled') OR (c.future_id IS NULL
+    AND EXISTS (SELECT 1 FROM stretch s WHERE c.time_ns >= s.from_ns AND c.time_ns < s.to_ns));
+
 -- Empty, to be filled as those of the whole recording are (reconstruct.sql).
 CREATE TEMP TABLE task AS SELECT * FROM main.task WHERE 0;
 CREATE TEMP TABLE poll_count AS SELECT * FROM main.poll_count WHERE 0;

@@ -22,7 +22,7 @@ up_to_date() { # FILE: newer than every source?
     [ -e "$1" ] && [ -z "$(find "$source" "$0" -type f -newer "$1" -print -quit)" ]
 }
 
-for name in seed panics storm registers names waits shapes; do
+for name in seed panics storm registers names waits shapes cancels reuse; do
     for version in 1.63 1.96; do
         for profile in debug release; do
             bin=$out/$name-$version-$profile
@@ -48,7 +48,8 @@ for profile in debug release; do
             build_cargo "$out" "$rustc" $version $profile server server
         up_to_date "$out/smol_tasks-$version-$profile" ||
             build_cargo "$out" "$rustc" $version $profile runtimes smol_tasks async_std_tasks \
-                futures_tasks tokio_local tokio_pool
+                futures_tasks tokio_local tokio_pool tokio_cancels smol_cancels futures_cancels \
+                tokio_reuse
     done
 done
 
@@ -60,7 +61,7 @@ flags_of() { # lto|small
     esac
 }
 for profile in lto small; do
-    for name in panics storm shapes; do
+    for name in panics storm shapes cancels; do
         for version in 1.63 1.96; do
             bin=$out/$name-$version-$profile
             read -ra flags <<<"$(flags_of $profile)"
@@ -71,7 +72,8 @@ for profile in lto small; do
     done
 done
 up_to_date "$out/smol_tasks-1.96-lto" ||
-    build_cargo "$out" "$out/rustc-1.96" 1.96 lto runtimes smol_tasks tokio_local tokio_pool
+    build_cargo "$out" "$out/rustc-1.96" 1.96 lto runtimes smol_tasks tokio_local tokio_pool \
+        tokio_cancels
 
 # variant NAME FLAG...: seed.rs by both compilers as variant-NAME-RUSTC.
 variant() {

@@ -39,6 +39,7 @@ static struct future_type types[] = {
 	 .inlined = 2,
 	 .physical = 1,
 	 .root = true,
+	 .drops_inlined = UINT32_MAX,
 	 .stores_proven = true,
 	 .snapshot = {nodes, 2, words, 2, 1}},
 	{.name = "app::Sleep",
@@ -77,6 +78,11 @@ static struct life_site lives[] = {
 	 .symbol = "bind",
 	 .self_offset = 8},
 	{.kind = LIFE_WAKE, .type = POLL_SITE_NO_TYPE},
+	{.kind = LIFE_DROP,
+	 .guard_offset = UINT64_MAX,
+	 .guard_bits = 255,
+	 .guard_value = 254,
+	 .is_executor = true},
 };
 static struct future_vtable vtables[] = {{0x5000, 1}};
 
@@ -93,7 +99,7 @@ static const struct poll_sites example = {
 	.store_count = 2,
 	.stores_known = true,
 	.lives = lives,
-	.life_count = 2,
+	.life_count = 3,
 	.vtables = vtables,
 	.vtable_count = 1,
 	.waker = {true, 1, 2, 3},
@@ -141,9 +147,10 @@ static void what_is_written_is_read(void **state)
 	assert_memory_equal(read_sites.ranges, ranges, sizeof(ranges));
 	assert_true(read_sites.stores_known);
 	assert_int_equal(read_sites.store_count, 2);
-	assert_int_equal(read_sites.life_count, 2);
+	assert_int_equal(read_sites.life_count, 3);
 	assert_string_equal(read_sites.lives[0].symbol, "bind");
 	assert_int_equal(read_sites.lives[1].type, POLL_SITE_NO_TYPE);
+	assert_int_equal(read_sites.lives[2].guard_value, 254);
 	assert_int_equal(read_sites.stores[0].reg, -1);
 	assert_int_equal(read_sites.stores[1].shift, 8);
 	assert_int_equal(read_sites.types[1].stores_verdict, STORES_FOLDED);

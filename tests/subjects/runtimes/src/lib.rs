@@ -1,1 +1,3 @@
+#[path = "../../fate.rs"]
+pub mod fate;
 pub mod work;
