@@ -323,15 +323,19 @@ static void consider_executor(struct finder *finder, Dwarf_Die *die,
 	Dwarf_Die future;
 	ssize_t type;
 
-	if (executor->role == EXECUTOR_RUNS_TASK && !code_range(finder, die, &site))
-		return;
-	if (!task_layout_future(finder->pass.scopes, die, executor, &future))
+	bool has_code = code_range(finder, die, &site);
+
+	if ((executor->role == EXECUTOR_RUNS_TASK && !has_code) ||
+	    !task_layout_future(finder->pass.scopes, die, executor, &future))
 		return;
 	if (executor->role == EXECUTOR_BLOCKS_ON) {
 		struct type_index *known = find_type(finder, &future);
 
 		if (known)
 			finder->sites->types[known->index].blocked_on = true;
+		site.blocks_on = true;
+		if (has_code)
+			add_site(finder, &site, dwarf_pass_symbol(die));
 		return;
 	}
 	type = task_layout_find(&finder->pass, die, executor, &future, &layout)

@@ -87,6 +87,7 @@ struct poll_site {
 	/* A function in which an executor runs a task, which is the future's poll if that is
 	 * inlined into it: self_register holds the address of the task. */
 	bool runs_task;
+	bool blocks_on;      /* then: it polls one future of its own until that is ready */
 	uint64_t task_state; /* bytes from there to the lowest byte of the task's state */
 	uint8_t task_idle;   /* bits of that byte: with one set the future is not polled */
 };

@@ -108,7 +108,7 @@ void root_sites_mark(struct poll_sites *sites)
 	bool known = false;
 
 	for (size_t i = 0; i < sites->site_count; i++)
-		known |= sites->sites[i].runs_task;
+		known |= sites->sites[i].runs_task && !sites->sites[i].blocks_on;
 	if (!known)
 		mark_callable(sites);
 	for (size_t i = 0; i < sites->site_count; i++) {

@@ -138,6 +138,7 @@ static const struct field poll_site_fields[] = {
 	RECORD(poll_site, result, poll_result),
 	NUMBER(poll_site, may_be_root),
 	NUMBER(poll_site, runs_task),
+	NUMBER(poll_site, blocks_on),
 	NUMBER(poll_site, task_state),
 	NUMBER(poll_site, task_idle),
 };

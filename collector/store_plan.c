@@ -229,10 +229,11 @@ static void bind_probe(sqlite3_stmt *insert, const struct probe *probe, const ch
 	sqlite3_bind_int64(insert, 17, probe->stack_above);
 }
 
-/* Of a probe on no end of a function: known, exits, runs_task, self_offset and task_*. */
+/* Of a probe on no end of a function: known, exits, runs_task, blocks_on, self_offset,
+ * task_idle, task_drops. */
 static void bind_no_end(sqlite3_stmt *insert)
 {
-	static const int zeros[] = {9, 10, 11, 12, 18, 19, 20, 21};
+	static const int zeros[] = {9, 10, 11, 12, 18, 19, 20, 21, 23};
 
 	for (size_t i = 0; i < sizeof(zeros) / sizeof(zeros[0]); i++)
 		sqlite3_bind_int(insert, zeros[i], 0);
@@ -311,7 +312,7 @@ static int write_life_probe(struct writer *writer, const struct probe *probe)
 	sqlite3_bind_int(insert, 18, life->is_executor);
 	sqlite3_bind_int64(insert, 19, (sqlite3_int64)life->self_offset);
 	sqlite3_bind_int(insert, 20, life->guard_bits);
-	sqlite3_bind_int(insert, 21, life->guard_value);
+	sqlite3_bind_int(insert, 23, life->guard_value);
 	return step(writer, INSERT_PROBE);
 }
 
@@ -343,7 +344,9 @@ static int write_probe(struct writer *writer, const struct probe *probe)
 	sqlite3_bind_int(insert, 18, site->runs_task);
 	sqlite3_bind_int64(insert, 19, (sqlite3_int64)site->self_offset);
 	sqlite3_bind_int(insert, 20, site->task_idle);
-	sqlite3_bind_int(insert, 21, 0);
+	sqlite3_bind_int(insert, 21, site->blocks_on);
+	sqlite3_bind_int64(insert, 22, (sqlite3_int64)(site->end - site->address));
+	sqlite3_bind_int(insert, 23, 0);
 	return step(writer, INSERT_PROBE);
 }
 

@@ -17,6 +17,9 @@ static void close_innermost(struct call_stack *stack, call_stack_closed *closed,
 	/* An inferred poll around it has no time of its own. */
 	for (struct poll *outer = poll->parent; outer && poll->end_ns; outer = outer->parent) {
 		outer->children_ns += poll->end_ns - poll->start_ns;
+		/* What is inlined into a function that is no poll has no end but this. */
+		if (outer->hosts)
+			outer->end_ns = poll->end_ns;
 		if (!outer->is_inferred)
 			break;
 	}
@@ -42,7 +45,7 @@ static void find_place(const struct call_stack *stack, struct poll *poll)
 	for (size_t i = stack->count; i-- > 0;) {
 		struct poll *outer = stack->polls[i];
 
-		if (!outer->type_id)
+		if (!outer->type_id && !outer->hosts)
 			return;
 		if (!poll->parent) {
 			poll->parent = outer;
@@ -54,22 +57,37 @@ static void find_place(const struct call_stack *stack, struct poll *poll)
 			poll->container = outer;
 			return;
 		}
-		if (outer->runs_task)
+		if (outer->runs_task || outer->hosts)
 			return;
 	}
+}
+
+struct poll *call_stack_leave(struct call_stack *stack, uint64_t sp, int64_t now,
+			      uint64_t address, uint64_t loaded_address,
+			      call_stack_closed *closed, void *context)
+{
+	struct poll *outer;
+
+	while ((outer = innermost(stack)) && outer->sp <= sp) {
+		if (outer->in_tail_call && outer->sp == sp &&
+		    outer->tail_target == (outer->tail_is_linked ? address : loaded_address))
+			break;
+		unwind_innermost(stack, now, closed, context);
+	}
+	return outer;
+}
+
+void call_stack_drop(struct call_stack *stack, int64_t now, call_stack_closed *closed,
+		     void *context)
+{
+	unwind_innermost(stack, now, closed, context);
 }
 
 int call_stack_enter(struct call_stack *stack, struct poll *poll, uint64_t address,
 		     uint64_t loaded_address, call_stack_closed *closed, void *context)
 {
-	struct poll *outer;
-
-	while ((outer = innermost(stack)) && outer->sp <= poll->sp) {
-		if (outer->in_tail_call && outer->sp == poll->sp &&
-		    outer->tail_target == (outer->tail_is_linked ? address : loaded_address))
-			break;
-		unwind_innermost(stack, poll->start_ns, closed, context);
-	}
+	call_stack_leave(stack, poll->sp, poll->start_ns, address, loaded_address, closed,
+			 context);
 	if (stack->count == stack->room) {
 		size_t room = stack->room ? stack->room * 2 : 16;
 		struct poll **grown = realloc(stack->polls, room * sizeof(*grown));
@@ -130,6 +148,14 @@ void call_stack_return(struct call_stack *stack, int64_t now, enum poll_result r
 	} while (poll && poll->sp == sp && poll->in_tail_call);
 }
 
+struct poll *call_stack_executor(const struct call_stack *stack)
+{
+	for (size_t i = stack->count; i-- > 0;)
+		if (stack->polls[i]->runs_task && stack->polls[i]->probe_id)
+			return stack->polls[i];
+	return NULL;
+}
+
 struct poll *call_stack_find(const struct call_stack *stack, uint64_t address, uint64_t sp)
 {
 	for (size_t i = stack->count; i-- > 0;) {
@@ -142,7 +168,7 @@ struct poll *call_stack_find(const struct call_stack *stack, uint64_t address, u
 		    !(poll->in_tail_call && poll->tail_is_linked &&
 		      poll->tail_target == address))
 			continue;
-		return poll->type_id ? poll : NULL;
+		return poll;
 	}
 	return NULL;
 }

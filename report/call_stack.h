@@ -65,8 +65,11 @@ struct poll {
 	bool state_known;
 	bool exits_known; /* every exit of the function is probed */
 	bool runs_task; /* an executor's function that runs a task, itself awaited by nobody */
+	bool hosts;     /* no poll, but polls are inlined into it: see inferred.h */
+	bool blocks_on; /* an executor's function that returns when its one future is ready */
 	int64_t image_id;
 	uint64_t function_address; /* of its poll function, as linked */
+	uint64_t function_size;    /* bytes; 0: unknown */
 	uint64_t return_address;   /* where the call came from, as linked */
 	/* where it stands */
 	int64_t id;             /* set by the caller */
@@ -96,12 +99,14 @@ struct poll {
 	size_t trapped_count;
 	struct trapped *drops; /* owned; futures that were dropped in it */
 	size_t drop_count;
-	bool is_inferred;    /* no trap of its own tells of it */
-	bool certain;        /* inferred: it happened, else it is likely */
-	bool by_store;       /* inferred: a trap at the store that ended it tells of it */
-	bool store_seen;     /* there was such a trap */
-	bool uncounted;      /* no store ended it, though one would have */
-	size_t node;         /* inferred: as in struct living */
+	bool is_inferred; /* no trap of its own tells of it */
+	bool certain;     /* inferred: it happened, else it is likely */
+	bool by_store;    /* inferred: a trap at the store that ended it tells of it */
+	bool store_seen;  /* there was such a trap */
+	bool uncounted;   /* no store ended it, though one would have */
+	bool doubtful;    /* hosts: the poll in it may be the one before, which goes on */
+	bool hidden;      /* hosts: inlined polls around its calls were not chosen */
+	size_t node;      /* inferred: as in struct living */
 	int64_t later_state; /* inferred: in which it left a coroutine; 0: not known */
 	/* of futures.c */
 	struct future *future;
@@ -117,6 +122,8 @@ struct poll {
 	int64_t drop_state;  /* in this state; -1: not known */
 	bool dropped; /* the future was dropped, or gone when its memory was used again */
 	enum dropper dropper; /* ROW_DROP: who does it */
+	bool finished; /* the future was ready when the function that polled it returned */
+	struct future *blocked; /* blocks_on: the future that it polls; NULL: not known */
 };
 
 /* The open polls of one thread, outermost first. Zeroed: none. */
@@ -136,6 +143,18 @@ typedef void call_stack_closed(void *context, struct poll *poll);
  */
 int call_stack_enter(struct call_stack *stack, struct poll *poll, uint64_t address,
 		     uint64_t loaded_address, call_stack_closed *closed, void *context);
+
+/*
+ * A poll begins at stack pointer sp: end those that it shows to have been left, and
+ * return the innermost that is open, or NULL. address and loaded_address as above.
+ */
+struct poll *call_stack_leave(struct call_stack *stack, uint64_t sp, int64_t now,
+			      uint64_t address, uint64_t loaded_address,
+			      call_stack_closed *closed, void *context);
+
+/* End the innermost, which has been left before now. */
+void call_stack_drop(struct call_stack *stack, int64_t now, call_stack_closed *closed,
+		     void *context);
 
 /*
  * Does poll, which begins, poll the future for whose poll the innermost one stands, an
@@ -160,9 +179,12 @@ struct poll *call_stack_exit(struct call_stack *stack, uint64_t sp, int64_t now,
 void call_stack_return(struct call_stack *stack, int64_t now, enum poll_result result,
 		       call_stack_closed *closed, void *context);
 
+/* The innermost function of an executor, which makes polls but hosts none alone; or NULL. */
+struct poll *call_stack_executor(const struct call_stack *stack);
+
 /*
- * The innermost open poll that a point in the function at address was passed in, at
- * stack pointer sp; NULL: in none, or in an executor's function that runs a task.
+ * The innermost open poll, or function of an executor, that a point in the function at
+ * address was passed in, at stack pointer sp; NULL: none.
  */
 struct poll *call_stack_find(const struct call_stack *stack, uint64_t address, uint64_t sp);
 

@@ -143,6 +143,9 @@ static void find_who(const struct drop_stack *drops, const struct call_stack *st
 	for (size_t i = 0; i < drops->count; i++)
 		executor_ends |= drops->drops[i].is_executor &&
 				 (!around || drops->drops[i].sp < around->sp);
+	/* What blocks on a future, or just has some inlined, is not known to drop any. */
+	if (around && !around->type_id && (around->blocks_on || around->hosts))
+		around = NULL;
 	if (around && around->runs_task &&
 	    (!around->type_id ||
 	     (around->self == row->self && around->type_id == row->type_id)))

@@ -355,6 +355,21 @@ void futures_end(struct futures *futures, struct poll *poll)
 	future->last_result = poll->result;
 }
 
+int64_t futures_type(const struct future *future)
+{
+	return future->key.type_id;
+}
+
+void futures_finished(struct future *future, bool all_seen)
+{
+	if (!future->last)
+		return;
+	future->last->finished = true;
+	if (all_seen && future->last->result == POLL_UNKNOWN)
+		future->last->result = POLL_READY;
+	future->last_result = POLL_READY;
+}
+
 void futures_finish(struct futures *futures)
 {
 	struct future *future;

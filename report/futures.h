@@ -40,6 +40,15 @@ struct poll *futures_last(struct futures *futures, int64_t pid, uint64_t address
 void futures_end(struct futures *futures, struct poll *poll);
 
 /*
+ * The future is ready: what blocked on it has returned. all_seen: every poll of it has
+ * trapped.
+ */
+void futures_finished(struct future *future, bool all_seen);
+
+/* Its type: id in future_type. */
+int64_t futures_type(const struct future *future);
+
+/*
  * The future that a ROW_DROP is about, by its process, address and type: the last poll of
  * it that is not done, or NULL. Is one known at all that has not ended?
  */

@@ -5,7 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_INLINED = 32, STATE_UNRESUMED = 0, STATE_RETURNED = 1, STATE_PANICKED = 2 };
+enum {
+	MOST_INLINED = 32,
+	STATE_UNKNOWN = -1,
+	STATE_UNRESUMED = 0,
+	STATE_RETURNED = 1,
+	STATE_PANICKED = 2
+};
 
 struct inferred {
 	struct snapshots *snapshots; /* owned */
@@ -134,7 +140,7 @@ static struct poll *inner_poll(struct inferred *inferred, struct poll *outer,
 		.size = type.size,
 		.start_ns = outer->start_ns,
 		.state_before = state,
-		.state_known = type.is_coroutine,
+		.state_known = type.is_coroutine && state >= 0,
 		.is_inferred = true,
 		.wait_ns = -1,
 		.node = node,
@@ -177,7 +183,8 @@ static struct poll *place_by_types(struct inferred *inferred, struct poll *outer
 
 	for (size_t i = 0; i < count && around; i++) {
 		uint64_t address = 0;
-		int64_t state = STATE_UNRESUMED;
+		/* What does not live where that was read begins. */
+		int64_t state = outer->living.count ? STATE_UNRESUMED : STATE_UNKNOWN;
 
 		if (living != LIVING_NONE)
 			living = held_by(&outer->living, living, types[i]);
@@ -189,12 +196,12 @@ static struct poll *place_by_types(struct inferred *inferred, struct poll *outer
 			node = future->node;
 		} else if (outer->self_known && node != LIVING_NONE) {
 			node = snapshots_place(inferred->snapshots, outer->type_id, node,
-					       types[i], outer->self,
+					       types[i], around->self,
 					       poll->self_known ? poll->self : 0, &address);
 		}
 		around = inner_poll(inferred, outer, around, types[i], address, node, state);
 		if (around)
-			around->certain = true;
+			around->certain |= !outer->doubtful;
 	}
 	return around;
 }
@@ -227,6 +234,20 @@ static struct poll *place_by_memory(struct inferred *inferred, struct poll *oute
 	return around;
 }
 
+static const struct trapped *find_noted(const struct trapped *noted, size_t count,
+					int64_t type_id, uint64_t address)
+{
+	for (size_t i = 0; i < count; i++)
+		if (noted[i].type_id == type_id && noted[i].address == address)
+			return &noted[i];
+	return NULL;
+}
+
+static bool has_trapped(const struct poll *outer, int64_t type_id, uint64_t address)
+{
+	return find_noted(outer->trapped, outer->trapped_count, type_id, address);
+}
+
 static int note(struct trapped **noted, size_t *count, const struct poll *poll)
 {
 	struct trapped *grown = realloc(*noted, (*count + 1) * sizeof(*grown));
@@ -239,11 +260,100 @@ static int note(struct trapped **noted, size_t *count, const struct poll *poll)
 	return 0;
 }
 
+static int note_trapped(struct poll *outer, const struct poll *poll)
+{
+	/* It may go on for as long as the program does. */
+	if (outer->hosts && has_trapped(outer, poll->type_id, poll->self))
+		return 0;
+	return note(&outer->trapped, &outer->trapped_count, poll);
+}
+
+uint64_t inferred_host(const struct inferred *inferred, int64_t image_id,
+		       uint64_t return_address)
+{
+	return inlining_function(inferred->inlining, image_id, return_address);
+}
+
+/* Are all the polls from poll out to host of coroutines? */
+static bool are_coroutines(const struct inferred *inferred, const struct poll *poll,
+			   const struct poll *host)
+{
+	for (; poll != host; poll = poll->parent)
+		if (!snapshots_type(inferred->snapshots, poll->type_id).is_coroutine)
+			return false;
+	return true;
+}
+
+enum inferred_over inferred_over(const struct inferred *inferred, const struct poll *host,
+				 const struct poll *poll)
+{
+	bool pending = false;
+
+	for (size_t i = 0; i < host->inner_count; i++) {
+		const struct poll *inner = host->inner[i];
+
+		/* Combinators poll the next, or the same again. */
+		if (inner->child_pending && !host->hidden &&
+		    are_coroutines(inferred, inner, host))
+			return INFERRED_IS_OVER;
+		pending |= inner->child_pending;
+	}
+	return pending && has_trapped(host, poll->type_id, poll->self) ? INFERRED_MAY_BE_OVER
+								       : INFERRED_GOES_ON;
+}
+
+/*
+ * How many of the polls inlined around something in outer, types outermost first, are
+ * outer itself: a function that runs a task has the poll of its future inlined.
+ */
+static size_t stands_for(const struct poll *outer, const int64_t *types, size_t count)
+{
+	return outer->runs_task && count && types[0] == outer->type_id;
+}
+
+/*
+ * Between poll and outer there may be a function that is no poll, with polls inlined: a
+ * closure, mostly. Put those in.
+ */
+static struct poll *place_by_host(struct inferred *inferred, struct poll *outer,
+				  const struct poll *poll)
+{
+	int64_t types[2 * MOST_INLINED];
+	uint64_t host = inferred_host(inferred, poll->image_id, poll->return_address);
+	int64_t *found = types + MOST_INLINED;
+	size_t around = 0;
+	size_t count;
+
+	if (!host)
+		return outer;
+	count = inlining_find(inferred->inlining, poll->image_id, host, poll->return_address,
+			      found, MOST_INLINED, &outer->hidden);
+	if (stands_for(outer, found, count))
+		found++, count--;
+	/* What is inlined into outer around its call of that function no address tells. */
+	else if (count && outer->type_id)
+		around = outer->self_known && poll->self_known
+				 ? snapshots_path(inferred->snapshots, outer->type_id, found[0],
+						  poll->self - outer->self, types, MOST_INLINED)
+				 : LIVING_NONE;
+	if (around == LIVING_NONE)
+		return outer;
+	memmove(types + around, found, count * sizeof(*found));
+	return place_by_types(inferred, outer, poll, types, around + count);
+}
+
+/* Is poll called from the very function of outer? */
+static bool calls_itself(const struct poll *outer, const struct poll *poll)
+{
+	/* The call ends where it returns to. */
+	return poll->return_address - 1 - outer->function_address < outer->function_size;
+}
+
 int inferred_place(struct inferred *inferred, struct poll *poll)
 {
 	struct poll *outer = poll->parent;
 	int64_t types[MOST_INLINED];
-	size_t first = 0;
+	size_t first;
 	size_t count;
 	struct poll *place;
 
@@ -251,17 +361,19 @@ int inferred_place(struct inferred *inferred, struct poll *poll)
 		return 0;
 	/* It may lie in the memory of any of those around it. */
 	for (struct poll *around = outer; around; around = around->parent)
-		if (!around->is_inferred &&
-		    note(&around->trapped, &around->trapped_count, poll))
+		if (!around->is_inferred && note_trapped(around, poll))
 			return -1;
 	count = inlining_find(inferred->inlining, outer->image_id, outer->function_address,
-			      poll->return_address, types, MOST_INLINED);
-	/* A function that runs a task has the poll of its future inlined. */
-	if (count && types[0] == outer->type_id)
-		first = 1;
-	place = count > first
-			? place_by_types(inferred, outer, poll, types + first, count - first)
-			: place_by_memory(inferred, outer, poll);
+			      poll->return_address, types, MOST_INLINED, &outer->hidden);
+	first = stands_for(outer, types, count);
+	if (count > first)
+		place = place_by_types(inferred, outer, poll, types + first, count - first);
+	else if (calls_itself(outer, poll))
+		place = outer;
+	else
+		place = place_by_memory(inferred, outer, poll);
+	if (place == outer && !calls_itself(outer, poll))
+		place = place_by_host(inferred, outer, poll);
 	if (!place)
 		return -1;
 	if (place != outer) {
@@ -312,24 +424,10 @@ static const struct living *future_of(const struct living_set *set, const struct
 	return find_living(set, poll->node, poll->type_id, poll->self);
 }
 
-static const struct trapped *find_noted(const struct trapped *noted, size_t count,
-					const struct living *future)
-{
-	for (size_t i = 0; i < count; i++)
-		if (noted[i].type_id == future->type_id && noted[i].address == future->address)
-			return &noted[i];
-	return NULL;
-}
-
-static bool has_trapped(const struct poll *outer, const struct living *future)
-{
-	return find_noted(outer->trapped, outer->trapped_count, future);
-}
-
 /* The drop in outer of that future. */
 static const struct trapped *drop_of(const struct poll *outer, const struct living *future)
 {
-	return find_noted(outer->drops, outer->drop_count, future);
+	return find_noted(outer->drops, outer->drop_count, future->type_id, future->address);
 }
 
 /* Was it done as it was dropped? Then a poll came before that ended it. */
@@ -341,7 +439,8 @@ static bool is_done(const struct trapped *drop)
 int inferred_dropped(struct poll *around, const struct poll *drop)
 {
 	for (; around; around = around->parent)
-		if (!around->is_inferred && note(&around->drops, &around->drop_count, drop))
+		if (!around->is_inferred && !around->hosts &&
+		    note(&around->drops, &around->drop_count, drop))
 			return -1;
 	return 0;
 }
@@ -370,7 +469,9 @@ static bool is_told(const struct inferred *inferred, const struct poll *outer,
 		struct snapshot_type type =
 			snapshots_type(inferred->snapshots, set->futures[index].type_id);
 
-		if (type.complete || type.by_stores || has_trapped(outer, &set->futures[index]))
+		if (type.complete || type.by_stores ||
+		    has_trapped(outer, set->futures[index].type_id,
+				set->futures[index].address))
 			return true;
 	}
 	return false;
@@ -570,16 +671,14 @@ int inferred_store(struct inferred *inferred, struct poll *outer, const struct s
 {
 	static const struct poll unknown; /* where the future lies nobody knows */
 	int64_t types[MOST_INLINED];
-	size_t first = 0;
+	size_t first;
 	size_t count = 0;
 	struct poll *poll;
 
 	for (size_t i = 0; i < end->around_count && count < MOST_INLINED - 1; i++)
 		types[count++] = end->around[i];
 	types[count++] = end->type_id;
-	/* A function that runs a task has the poll of its future inlined. */
-	if (types[0] == outer->type_id && outer->runs_task)
-		first = 1;
+	first = stands_for(outer, types, count);
 	poll = place_by_types(inferred, outer, &unknown, types + first, count - first);
 	if (!poll)
 		return -1;
@@ -590,10 +689,16 @@ int inferred_store(struct inferred *inferred, struct poll *outer, const struct s
 	/* The function itself ends it, and its time. */
 	if (poll == outer)
 		return 0;
+	poll->certain = true;
 	poll->by_store = true;
 	poll->end_ns = now;
 	poll->later_state = state;
 	return end_at_store(inferred, outer, poll);
+}
+
+bool inferred_sees_all(const struct inferred *inferred, int64_t type_id)
+{
+	return snapshots_type(inferred->snapshots, type_id).complete;
 }
 
 int inferred_settle(struct inferred *inferred, struct poll *poll, const struct poll *next)

@@ -40,8 +40,27 @@ int inferred_read(const struct inferred *inferred, const struct poll *poll, cons
 		  size_t count, uint64_t bias, struct living_set *living);
 
 /*
+ * The function, as linked, in which polls are inlined around the call that returns to
+ * return_address; 0: in none.
+ */
+uint64_t inferred_host(const struct inferred *inferred, int64_t image_id,
+		       uint64_t return_address);
+
+/* Of what is inlined into a function that is no poll, when it makes a poll. */
+enum inferred_over {
+	INFERRED_GOES_ON,     /* the poll there goes on, as far as is known */
+	INFERRED_MAY_BE_OVER, /* it had something pending, and polls that again */
+	INFERRED_IS_OVER,     /* a coroutine had something pending, so it returned */
+};
+
+/* Is the poll inlined into host over, now that poll is to begin there? */
+enum inferred_over inferred_over(const struct inferred *inferred, const struct poll *host,
+				 const struct poll *poll);
+
+/*
  * The poll, which call_stack_enter has placed, begins: put the polls between that and
- * the one around it which were inlined there. Returns 0, or -1 when memory ran out.
+ * the one around it, or the function that is none (poll.hosts), which were inlined there.
+ * Returns 0, or -1 when memory ran out.
  */
 int inferred_place(struct inferred *inferred, struct poll *poll);
 
@@ -63,6 +82,9 @@ int inferred_begun(struct inferred *inferred, struct poll *around, const struct 
  */
 int inferred_store(struct inferred *inferred, struct poll *outer, const struct store_end *end,
 		   int64_t state, int64_t now);
+
+/* Does every poll of that type of future trap? */
+bool inferred_sees_all(const struct inferred *inferred, int64_t type_id);
 
 /*
  * All is known of poll, next being the next one of its future, or NULL: make the polls

@@ -2,7 +2,6 @@
 
 #include "schema_sql.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 
 /* A row of inlined_range, with its inlined_poll. */
@@ -18,7 +17,32 @@ struct range {
 struct inlining {
 	struct range *ranges; /* owned; by image and function, and then outer before inner */
 	size_t count;
+	struct range *outermost; /* owned; those that are in no other, by image and start */
+	size_t outermost_count;
 };
+
+static int compare_start(const void *left, const void *right)
+{
+	const struct range *a = left;
+	const struct range *b = right;
+
+	if (a->image_id != b->image_id)
+		return a->image_id < b->image_id ? -1 : 1;
+	return a->start < b->start ? -1 : a->start > b->start;
+}
+
+static int sort_outermost(struct inlining *inlining)
+{
+	inlining->outermost = calloc(inlining->count + 1, sizeof(*inlining->outermost));
+	if (!inlining->outermost)
+		return SQLITE_NOMEM;
+	for (size_t i = 0; i < inlining->count; i++)
+		if (inlining->ranges[i].depth == 0)
+			inlining->outermost[inlining->outermost_count++] = inlining->ranges[i];
+	qsort(inlining->outermost, inlining->outermost_count, sizeof(*inlining->outermost),
+	      compare_start);
+	return SQLITE_OK;
+}
 
 struct inlining *inlining_load(sqlite3 *db)
 {
@@ -50,6 +74,8 @@ struct inlining *inlining_load(sqlite3 *db)
 		};
 	}
 	sqlite3_finalize(row);
+	if (status == SQLITE_OK)
+		status = sort_outermost(inlining);
 	if (status != SQLITE_OK) {
 		inlining_free(inlining);
 		return NULL;
@@ -62,6 +88,7 @@ void inlining_free(struct inlining *inlining)
 	if (!inlining)
 		return;
 	free(inlining->ranges);
+	free(inlining->outermost);
 	free(inlining);
 }
 
@@ -85,9 +112,38 @@ static size_t first_of(const struct inlining *inlining, int64_t image_id, uint64
 	return low;
 }
 
+/* The call itself ends just before where it returns to. */
+static bool has_call(const struct range *range, uint64_t return_address)
+{
+	return return_address > range->start && return_address <= range->end;
+}
+
+uint64_t inlining_function(const struct inlining *inlining, int64_t image_id,
+			   uint64_t return_address)
+{
+	size_t low = 0;
+	size_t high = inlining->outermost_count;
+
+	/* The last that begins before it. */
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct range *range = &inlining->outermost[middle];
+
+		if (range->image_id < image_id ||
+		    (range->image_id == image_id && range->start < return_address))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low && inlining->outermost[low - 1].image_id == image_id &&
+			       has_call(&inlining->outermost[low - 1], return_address)
+		       ? inlining->outermost[low - 1].function
+		       : 0;
+}
+
 size_t inlining_find(const struct inlining *inlining, int64_t image_id,
 		     uint64_t function_address, uint64_t return_address, int64_t *types,
-		     size_t most)
+		     size_t most, bool *hidden)
 {
 	size_t count = 0;
 
@@ -97,9 +153,11 @@ size_t inlining_find(const struct inlining *inlining, int64_t image_id,
 	     i++) {
 		const struct range *range = &inlining->ranges[i];
 
-		/* The call itself ends just before. */
-		if (return_address > range->start && return_address <= range->end &&
-		    range->type_id && count < most)
+		if (!has_call(range, return_address))
+			continue;
+		if (!range->type_id || count == most)
+			*hidden = true;
+		else
 			types[count++] = range->type_id;
 	}
 	return count;

@@ -34,6 +34,7 @@ enum output_column {
 	OUT_IS_LAST,
 	OUT_DROPPED,
 	OUT_RUNNING,
+	OUT_FINISHED,
 	OUT_SOURCE,
 	OUT_CERTAIN,
 	OUT_DROPPER,
@@ -233,6 +234,9 @@ static int vtab_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
 		break;
 	case OUT_RUNNING:
 		sqlite3_result_int(context, poll->running);
+		break;
+	case OUT_FINISHED:
+		sqlite3_result_int(context, poll->finished);
 		break;
 	case OUT_SOURCE:
 		sqlite3_result_text(context,

@@ -3,6 +3,7 @@
 #include "call_stack.h"
 #include "cancels.h"
 #include "futures.h"
+#include "hosting.h"
 #include "inferred.h"
 #include "schema_sql.h"
 
@@ -40,6 +41,8 @@ enum input_column {
 	IN_RETURN_ADDRESS,
 	IN_BIAS,
 	IN_SNAPSHOT,
+	IN_BLOCKS_ON,
+	IN_FUNCTION_SIZE,
 	IN_IS_SUSPEND,
 };
 
@@ -57,10 +60,8 @@ struct thread {
 	int64_t tid;
 	struct call_stack stack;
 	struct drop_stack drops;
-	struct hit *hits;   /* owned; not given out yet, the youngest */
-	struct poll *loose; /* owned; the function, itself no poll, in whose code a store was
-			     * met outside of all polls; NULL: none */
-	UT_hash_handle hh;  /* keyed by tid */
+	struct hit *hits;  /* owned; not given out yet, the youngest */
+	UT_hash_handle hh; /* keyed by tid */
 };
 
 /* A stretch of time in which samples were lost. */
@@ -73,6 +74,7 @@ struct replay {
 	sqlite3 *db;
 	sqlite3_stmt *input;       /* owned */
 	struct thread *threads;    /* owned */
+	struct thread *thread;     /* the one that the current event is of */
 	struct futures *futures;   /* owned */
 	struct inferred *inferred; /* owned */
 	struct cancels *cancels;   /* owned */
@@ -132,6 +134,12 @@ static void take_closed(void *context, struct poll *poll)
 	struct replay *replay = context;
 
 	if (!poll->type_id) {
+		if (inferred_settle(replay->inferred, poll, NULL))
+			replay->out_of_memory = true;
+		if (poll->blocked && poll->exits_known && !poll->running && !poll->unwound_ns)
+			futures_finished(poll->blocked,
+					 inferred_sees_all(replay->inferred,
+							   futures_type(poll->blocked)));
 		inferred_forget(poll);
 		free(poll);
 		return;
@@ -142,13 +150,28 @@ static void take_closed(void *context, struct poll *poll)
 	futures_end(replay->futures, poll);
 }
 
+/* If a function that blocks on a future made this poll, it is of that future. */
+static void note_blocked(struct thread *thread, const struct poll *poll)
+{
+	struct poll *executor;
+
+	if (poll->parent && poll->parent->type_id)
+		return;
+	executor = call_stack_executor(&thread->stack);
+	if (executor && executor->blocks_on)
+		executor->blocked = poll->future;
+}
+
 /* An inferred_begin. */
 static int begin_inferred(void *context, struct poll *poll)
 {
 	struct replay *replay = context;
 
 	poll->id = ++replay->poll_count;
-	return futures_begin(replay->futures, poll);
+	if (futures_begin(replay->futures, poll))
+		return -1;
+	note_blocked(replay->thread, poll);
+	return 0;
 }
 
 /* An inferred_end. */
@@ -203,18 +226,6 @@ static void give_hits(struct replay *replay, struct thread *thread)
 	}
 }
 
-/* What was polled in the function in which a store was met goes on no more. */
-static void end_loose(struct replay *replay, struct thread *thread)
-{
-	if (!thread->loose)
-		return;
-	if (inferred_settle(replay->inferred, thread->loose, NULL))
-		replay->out_of_memory = true;
-	inferred_forget(thread->loose);
-	free(thread->loose);
-	thread->loose = NULL;
-}
-
 static void take_hit(struct replay *replay, struct thread *thread)
 {
 	sqlite3_stmt *row = replay->input;
@@ -241,10 +252,17 @@ static void take_hit(struct replay *replay, struct thread *thread)
 	thread->hits = hit;
 }
 
+static struct hosting hosting_on(struct replay *replay, struct thread *thread)
+{
+	return (struct hosting){replay->inferred, &thread->stack, take_closed, replay};
+}
+
 static void enter(struct replay *replay, struct thread *thread)
 {
 	sqlite3_stmt *row = replay->input;
 	uint64_t address = (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS);
+	uint64_t loaded_address = (uint64_t)sqlite3_column_int64(row, IN_ADDRESS);
+	const struct hosting hosting = hosting_on(replay, thread);
 	struct poll *poll = calloc(1, sizeof(*poll));
 
 	if (!poll) {
@@ -266,8 +284,10 @@ static void enter(struct replay *replay, struct thread *thread)
 		.state_known = sqlite3_column_int(row, IN_STATE_KNOWN),
 		.exits_known = sqlite3_column_int(row, IN_EXITS),
 		.runs_task = sqlite3_column_int(row, IN_RUNS_TASK),
+		.blocks_on = sqlite3_column_int(row, IN_BLOCKS_ON),
 		.image_id = sqlite3_column_int64(row, IN_IMAGE),
 		.function_address = address,
+		.function_size = (uint64_t)sqlite3_column_int64(row, IN_FUNCTION_SIZE),
 		.return_address = (uint64_t)sqlite3_column_int64(row, IN_RETURN_ADDRESS),
 	};
 	/* The executor found the task done or cancelled: no poll, but still a task's bound. */
@@ -278,8 +298,9 @@ static void enter(struct replay *replay, struct thread *thread)
 		free(poll);
 		return;
 	}
-	if (call_stack_enter(&thread->stack, poll, address,
-			     (uint64_t)sqlite3_column_int64(row, IN_ADDRESS), take_closed,
+	if ((poll->type_id && !poll->runs_task &&
+	     hosting_enter(&hosting, poll, address, loaded_address)) ||
+	    call_stack_enter(&thread->stack, poll, address, loaded_address, take_closed,
 			     replay)) {
 		replay->out_of_memory = true;
 		free(poll);
@@ -298,6 +319,7 @@ static void enter(struct replay *replay, struct thread *thread)
 		    inferred_place(replay->inferred, poll) ||
 		    futures_begin(replay->futures, poll))
 			replay->out_of_memory = true;
+		note_blocked(thread, poll);
 	}
 	claim_hits(thread, poll);
 }
@@ -334,36 +356,20 @@ static void leave(struct replay *replay, struct thread *thread, bool tail_call)
 		call_stack_return(&thread->stack, now, result_of(row), take_closed, replay);
 }
 
-/* A function in which an executor polls what was inlined into it. */
-static struct poll *loose_outer(struct replay *replay, struct thread *thread,
-				uint64_t function_address)
-{
-	sqlite3_stmt *row = replay->input;
-
-	if (thread->loose && thread->loose->function_address != function_address)
-		end_loose(replay, thread);
-	if (!thread->loose) {
-		thread->loose = calloc(1, sizeof(*thread->loose));
-		if (!thread->loose) {
-			replay->out_of_memory = true;
-			return NULL;
-		}
-	}
-	thread->loose->event_id = sqlite3_column_int64(row, IN_EVENT);
-	thread->loose->pid = sqlite3_column_int64(row, IN_PID);
-	thread->loose->tid = thread->tid;
-	thread->loose->start_ns = sqlite3_column_int64(row, IN_TIME);
-	thread->loose->function_address = function_address;
-	return thread->loose;
-}
-
 /* A store ended a poll of a coroutine. */
 static void take_store(struct replay *replay, struct thread *thread)
 {
 	sqlite3_stmt *row = replay->input;
-	uint64_t function = (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS);
-	struct poll *outer = call_stack_find(&thread->stack, function,
-					     (uint64_t)sqlite3_column_int64(row, IN_SP));
+	const struct hosting hosting = hosting_on(replay, thread);
+	const struct poll event = {
+		.event_id = sqlite3_column_int64(row, IN_EVENT),
+		.pid = sqlite3_column_int64(row, IN_PID),
+		.tid = thread->tid,
+		.sp = (uint64_t)sqlite3_column_int64(row, IN_SP),
+		.start_ns = sqlite3_column_int64(row, IN_TIME),
+		.image_id = sqlite3_column_int64(row, IN_IMAGE),
+		.function_address = (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS),
+	};
 	int64_t last_type = 0;
 	size_t count;
 	const struct store_end *ends =
@@ -371,6 +377,7 @@ static void take_store(struct replay *replay, struct thread *thread)
 
 	for (size_t i = 0; i < count; i++) {
 		const struct store_end *end = &ends[i];
+		struct poll *outer;
 		int64_t state =
 			end->value >= 0
 				? end->value
@@ -380,10 +387,9 @@ static void take_store(struct replay *replay, struct thread *thread)
 		if (state == 0 || end->is_own || end->type_id == last_type)
 			continue;
 		last_type = end->type_id;
-		if (!outer)
-			outer = loose_outer(replay, thread, function);
-		if (!outer || inferred_store(replay->inferred, outer, end, state,
-					     sqlite3_column_int64(row, IN_TIME)))
+		outer = hosting_store(&hosting, &event);
+		if (!outer ||
+		    inferred_store(replay->inferred, outer, end, state, event.start_ns))
 			replay->out_of_memory = true;
 	}
 }
@@ -440,7 +446,6 @@ static void take_drop(struct replay *replay, struct thread *thread)
 /* A thread begins; its id may be that of one that has ended. */
 static void start_thread(struct replay *replay, struct thread *thread)
 {
-	end_loose(replay, thread);
 	call_stack_end(&thread->stack, take_closed, replay);
 	cancels_pass(&thread->drops, UINT64_MAX);
 }
@@ -468,6 +473,7 @@ static void take_row(struct replay *replay)
 	const char *kind = (const char *)sqlite3_column_text(replay->input, IN_KIND);
 	struct thread *thread = thread_of(replay, sqlite3_column_int64(replay->input, IN_TID));
 
+	replay->thread = thread;
 	for (size_t i = 0; thread && kind && i < sizeof(takers) / sizeof(takers[0]); i++) {
 		if (strcmp(kind, takers[i].kind) != 0)
 			continue;
@@ -522,8 +528,8 @@ static void finish(struct replay *replay)
 
 	replay->input_ended = true;
 	for (thread = replay->threads; thread; thread = thread->hh.next) {
+		replay->thread = thread;
 		give_hits(replay, thread);
-		end_loose(replay, thread);
 		call_stack_end(&thread->stack, take_closed, replay);
 	}
 	read_final(replay);

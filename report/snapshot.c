@@ -431,7 +431,8 @@ static size_t holder_of(const struct plan *plan, size_t index)
 }
 
 size_t snapshots_place(const struct snapshots *snapshots, int64_t polled_type, size_t holder,
-		       int64_t inner_type, uint64_t self, uint64_t inside, uint64_t *address)
+		       int64_t inner_type, uint64_t holder_address, uint64_t inside,
+		       uint64_t *address)
 {
 	const struct plan *plan = plan_of(snapshots, polled_type);
 	uint64_t size = snapshots_type(snapshots, inner_type).size;
@@ -439,12 +440,12 @@ size_t snapshots_place(const struct snapshots *snapshots, int64_t polled_type, s
 	bool doubtful = false;
 
 	*address = 0;
-	for (size_t i = 1; plan && i < plan->count; i++) {
+	for (size_t i = 1; plan && holder < plan->count && i < plan->count; i++) {
 		const struct node *node = &plan->nodes[i];
-		uint64_t place = self + node->offset;
+		uint64_t place = holder_address + node->offset - plan->nodes[holder].offset;
 
-		if (node->type_id != inner_type || node->base_word >= 0 ||
-		    holder_of(plan, i) != holder)
+		if (node->type_id != inner_type || holder_of(plan, i) != holder ||
+		    node->base_word != plan->nodes[holder].base_word)
 			continue;
 		if (inside - place < size) {
 			*address = place;
@@ -462,4 +463,34 @@ size_t snapshots_place(const struct snapshots *snapshots, int64_t polled_type, s
 		return found;
 	*address = 0;
 	return LIVING_NONE;
+}
+
+size_t snapshots_path(const struct snapshots *snapshots, int64_t polled_type,
+		      int64_t inner_type, uint64_t inside, int64_t *types, size_t most)
+{
+	const struct plan *plan = plan_of(snapshots, polled_type);
+	uint64_t size = snapshots_type(snapshots, inner_type).size;
+	size_t found = LIVING_NONE;
+	size_t depth = 0;
+
+	for (size_t i = 1; plan && i < plan->count; i++) {
+		const struct node *node = &plan->nodes[i];
+
+		if (node->type_id == inner_type && node->base_word < 0 &&
+		    inside - node->offset < size) {
+			found = i;
+			break;
+		}
+	}
+	if (found == LIVING_NONE)
+		return LIVING_NONE;
+	for (size_t i = holder_of(plan, found); i != LIVING_NONE && i; i = holder_of(plan, i))
+		depth++;
+	if (depth > most)
+		return LIVING_NONE;
+	for (size_t i = found, place = depth; place > 0; place--) {
+		i = holder_of(plan, i);
+		types[place - 1] = plan->nodes[i].type_id;
+	}
+	return depth;
 }

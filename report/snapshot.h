@@ -58,12 +58,21 @@ int snapshots_read(const struct snapshots *snapshots, int64_t type_id, const voi
 		   size_t count, uint64_t self, uint64_t bias, struct living_set *living);
 
 /*
- * Where a future of inner_type lies in the memory of one of polled_type at self, held by
- * its node `holder` (as in struct living), if it begins to live there: the one place, or
- * the one that has the address `inside` in it. Returns its node and puts its address into
- * *address, or LIVING_NONE and 0.
+ * Where a future of inner_type lies in the memory of one of polled_type, held by that of
+ * its node `holder` (as in struct living), which is at holder_address, if it begins to live
+ * there: the one place, or the one that has the address `inside` in it. Returns its node
+ * and puts its address into *address, or LIVING_NONE and 0.
  */
 size_t snapshots_place(const struct snapshots *snapshots, int64_t polled_type, size_t holder,
-		       int64_t inner_type, uint64_t self, uint64_t inside, uint64_t *address);
+		       int64_t inner_type, uint64_t holder_address, uint64_t inside,
+		       uint64_t *address);
+
+/*
+ * The futures in the memory of one of polled_type around that of inner_type in which the
+ * byte at `inside` from its beginning lies: up to most types into types, outermost first,
+ * without those two. Returns their number, or LIVING_NONE if it is not there.
+ */
+size_t snapshots_path(const struct snapshots *snapshots, int64_t polled_type,
+		      int64_t inner_type, uint64_t inside, int64_t *types, size_t most);
 
 #endif

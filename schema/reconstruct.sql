@@ -34,6 +34,7 @@ CREATE TABLE replay (
     is_last INTEGER,         -- 1: no other poll of the future follows
     dropped INTEGER,         -- 1: pending, and then another future had its address
     running INTEGER,         -- 1: it never ended
+    finished INTEGER,        -- 1: the future is known to have been ready after it
     source TEXT,             -- probe or snapshot
     certain INTEGER,         -- 0: likely, but not sure to have happened
     dropper TEXT             -- drop: poll, abort, executor or outside
@@ -54,15 +55,15 @@ SELECT e.id, e.time_ns, e.pid, e.tid, e.address - p.address + p.function_address
     p.kind, p.entry_id, p.future_type_id, p.self_known, p.state_known, p.exits,
     p.result_is, p.result_value, p.tail_address, p.function_address, t.size_bytes,
     p.runs_task, (e.task_state & p.task_idle) <> p.task_drops, p.image_id,
-    e.return_address - (e.address - p.address), e.address - p.address, e.snapshot,
-    p.kind = 'drop' AND EXISTS (SELECT 1 FROM await_point a
+    e.return_address - (e.address - p.address), e.address - p.address, e.snapshot, p.blocks_on,
+    p.function_size, p.kind = 'drop' AND EXISTS (SELECT 1 FROM await_point a
         WHERE a.future_type_id = p.future_type_id AND a.state = e.state)
 FROM event e JOIN probe p ON p.id = e.probe_id
 LEFT JOIN future_type t ON t.id = p.future_type_id
 UNION ALL
 -- A thread id that is used again begins with an empty stack.
 SELECT 0, time_ns, pid, tid, 0, 0, 0, 0, 0, 'start', 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0,
-    0, NULL, 0
+    0, NULL, 0, 0, 0
 FROM thread_event WHERE kind = 'start'
 ORDER BY 2;
 
@@ -172,6 +173,7 @@ CREATE UNIQUE INDEX temp.awaited_future_id ON awaited (future_id);
 
 CREATE TEMP TABLE ended AS
 SELECT future_id, start_ns, coalesce(end_ns, start_ns) AS end_ns, state_after, CASE
+        WHEN finished THEN 'ready'
         WHEN dropped THEN 'cancelled'
         WHEN result = 'pending' OR running THEN 'live'
         ELSE result

@@ -59,6 +59,7 @@ CREATE TABLE probe (
     future_type_id INTEGER REFERENCES future_type (id), -- NULL: it tells of no poll
     runs_task INTEGER NOT NULL, -- 1: the function in which an executor runs a task; what it
                             -- polls is awaited by nobody; drop: or ends one
+    blocks_on INTEGER NOT NULL, -- 1: then, it returns when the one future that it polls is ready
     kind TEXT NOT NULL      -- entry, exit (a return), tail (a jump to another function,
                             -- which returns in this one's place), store (see state_store)
                             -- or user (see user_probe); or, at the entry of other functions:
@@ -69,6 +70,7 @@ CREATE TABLE probe (
     file_offset INTEGER NOT NULL, -- bytes into the probed file
     address INTEGER NOT NULL,     -- virtual address as linked
     function_address INTEGER NOT NULL, -- of the function's first instruction, likewise
+    function_size INTEGER,        -- bytes of it; NULL: unknown
     symbol TEXT,                  -- linkage name; NULL: none
     state_known INTEGER NOT NULL, -- entry, drop: event.state holds the coroutine's state
     self_known INTEGER NOT NULL,  -- entry, drop: event.self tells the future's address
@@ -267,8 +269,9 @@ INSERT INTO await_point (future_type_id, state, file, line, awaitee) VALUES (?, 
 -- name: insert_probe
 INSERT INTO probe (id, image_id, future_type_id, kind, entry_id, file_offset, address, symbol,
     state_known, self_known, waker_known, exits, result_is, result_value, tail_address,
-    function_address, stack_above, runs_task, self_offset, task_idle, task_drops)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    function_address, stack_above, runs_task, self_offset, task_idle, blocks_on,
+    function_size, task_drops)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_snapshot_node
 INSERT INTO snapshot_node (id, polled_type_id, parent_id, future_type_id, awaited, base_word,

@@ -3,7 +3,7 @@
 #   readelf -lW FILE >segments; llvm-dwarfdump FILE | awk -f poll_functions.awk segments -
 #
 # One line each: file offset, tab, `poll`, `resume` or `task` (an executor's function that
-# runs a task), tab, how many copies of its future's polls are inlined in others, tab, the
+# runs a task, or blocks on a future), tab, how many copies of its future's polls are inlined in others, tab, the
 # linkage name. Nothing of asyncrec is used: this is what its list is checked against.
 #
 # llvm-dwarfdump prints entry by entry, children two columns further in:
@@ -65,9 +65,9 @@ function place(address,    i) {
 }
 
 BEGIN {
-	# tokio's and async-task's, by the beginning and end of a legacy mangled path.
+	# tokio's and async-task's, and every block_on, by parts of a legacy mangled path.
 	task_runner = "^_ZN5tokio7runtime4task3raw4poll17h|" \
-		"^_ZN10async_task3raw[0-9]+RawTask.*3run17h"
+		"^_ZN10async_task3raw[0-9]+RawTask.*3run17h|8block_on17h[0-9a-f]+E$"
 }
 
 # First input: the segments that hold code.

@@ -166,3 +166,27 @@ chains() {
     [ "$(sql t.db "SELECT wait_ns FROM await_chain
         WHERE chain = 'waits::in_turn > waits::short'")" -gt 30000000 ]
 }
+
+# root_of DB AWAITED: what tasks are the roots of chains that end in it, by name.
+root_of() {
+    sql "$1" "SELECT DISTINCT substr(chain, 1, instr(chain || ' > ', ' > ') - 1) FROM await_chain
+        WHERE chain LIKE '%$2' ORDER BY 1" | xargs
+}
+
+@test "a future that block_on has in its own frame is the root of what it awaits" {
+    for version in 1.63 1.96; do
+        "$ASYNCREC" -l all -o t.db -- "$SUBJECTS/smol_tasks-$version-release" >out
+        same "$version, smol: root" "smol_tasks::main::{closure#0}::{async_block#3}" \
+            "$(root_of t.db 'async_task::task::Task<usize>')"
+        # It awaits the tasks in one line, a task at a time, and waits for nothing else.
+        same "$version, smol: places" "smol_tasks.rs:$(line runtimes/src/bin/smol_tasks.rs joined) 1" "$(sql t.db "
+            SELECT replace(file, rtrim(file, replace(file, '/', '')), '') || ':' || line, count(*)
+            FROM await_edge WHERE child = 'async_task::task::Task<usize>'" | tr '\t' ' ')"
+        same "$version, smol: tasks of it, which block_on saw end" "1 ready" "$(sql t.db "
+            SELECT count(*), max(outcome) FROM task WHERE name LIKE 'smol_tasks::main::%'" | tr '\t' ' ')"
+        "$ASYNCREC" -l all -o t.db -- "$SUBJECTS/futures_tasks-$version-release" >out
+        same "$version, futures: no more polls than there were" 1 "$(sql t.db "
+            SELECT polls BETWEEN 2 AND $(truth futures_tasks::joined 3) FROM poll_count
+            WHERE name = 'futures_tasks::joined'")"
+    done
+}

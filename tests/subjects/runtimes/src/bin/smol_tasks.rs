@@ -22,7 +22,7 @@ fn main() {
         let global: Vec<_> = (0..4).map(|_| smol::spawn(work::worker(10, pause))).collect();
         smol::block_on(async {
             for task in tasks.into_iter().chain(global) {
-                sum += task.await;
+                sum += task.await; // await: joined
             }
         });
         drop(stop);
