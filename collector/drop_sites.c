@@ -209,7 +209,7 @@ static int add_held(struct drop_finder *finder, struct dropper *dropper, size_t 
 	return status;
 }
 
-/* Is a future of the type dropped where a trap tells what lives in the one around it? */
+/* Of a future in a coroutine the coroutine's own trap tells, if its polls are known. */
 static bool is_coroutine(const struct drop_finder *finder, const struct dropper *dropper)
 {
 	return dropper->type != SNAPSHOT_NONE &&
@@ -224,9 +224,7 @@ static int consider_copy(struct drop_finder *finder, const struct dropping_copy 
 
 	if (!glue || glue->type == SNAPSHOT_NONE)
 		return 0;
-	if (around && is_coroutine(finder, around))
-		return 0;
-	if (around)
+	if (around && !is_coroutine(finder, around))
 		status = add_held(finder, around, glue->type);
 	if (status == 1)
 		finder->sites->types[glue->type].drops_inlined++;

@@ -99,14 +99,14 @@ struct poll {
 	size_t trapped_count;
 	struct trapped *drops; /* owned; futures that were dropped in it */
 	size_t drop_count;
-	bool is_inferred; /* no trap of its own tells of it */
-	bool certain;     /* inferred: it happened, else it is likely */
-	bool by_store;    /* inferred: a trap at the store that ended it tells of it */
-	bool store_seen;  /* there was such a trap */
-	bool uncounted;   /* no store ended it, though one would have */
-	bool doubtful;    /* hosts: the poll in it may be the one before, which goes on */
-	bool hidden;      /* hosts: inlined polls around its calls were not chosen */
-	size_t node;      /* inferred: as in struct living */
+	bool is_inferred;    /* no trap of its own tells of it */
+	bool certain;        /* inferred: it happened, else it is likely */
+	bool by_store;       /* inferred: a trap at the store that ended it tells of it */
+	bool store_seen;     /* there was such a trap */
+	bool uncounted;      /* no store ended it, though one would have */
+	bool doubtful;       /* hosts: the poll in it may be the one before, which goes on */
+	bool hidden;         /* hosts: inlined polls around its calls were not chosen */
+	size_t node;         /* inferred: as in struct living */
 	int64_t later_state; /* inferred: in which it left a coroutine; 0: not known */
 	/* of futures.c */
 	struct future *future;

@@ -247,6 +247,18 @@ WHERE f.outcome = 'cancelled'
     AND f.id NOT IN (SELECT future_id FROM dropped WHERE future_id IS NOT NULL);
 CREATE INDEX temp.unseen_container_id ON unseen (container_id);
 
+-- By when a future had ended: what is inferred ends with the poll around it.
+CREATE TEMP TABLE until AS
+WITH RECURSIVE around(future_id, parent_id, end_ns) AS (
+    SELECT future_id, parent_id, end_ns FROM replayed
+    WHERE is_last AND future_id IN (SELECT container_id FROM unseen)
+    UNION ALL
+    SELECT a.future_id, p.parent_id, p.end_ns FROM around a JOIN poll p ON p.id = a.parent_id
+    WHERE a.end_ns IS NULL
+)
+SELECT future_id, end_ns FROM around WHERE end_ns IS NOT NULL;
+CREATE INDEX temp.until_future_id ON until (future_id);
+
 -- Those that were suspended where the future was that held them: they were dropped with it.
 INSERT INTO cancel (future_id, task_id, future_type_id, polled, time_ns, since_ns, exact, state,
     await_point_id, outer_id, tid, how, by_poll_id, by_future_id, by_task_id, ran_ns)
@@ -275,7 +287,7 @@ WITH RECURSIVE reused AS (
     SELECT u.id, coalesce(min(r.by_ns, c.time_ns), r.by_ns, c.time_ns,
         CASE WHEN h.outcome IN ('ready', 'panicked') THEN e.end_ns END)
     FROM unseen u LEFT JOIN reused r ON r.id = u.id
-    LEFT JOIN future h ON h.id = u.container_id LEFT JOIN ended e ON e.future_id = h.id
+    LEFT JOIN future h ON h.id = u.container_id LEFT JOIN until e ON e.future_id = h.id
     LEFT JOIN cancel c ON c.future_id = h.id
     WHERE NOT EXISTS (SELECT 1 FROM unseen o WHERE o.id = u.container_id)
     UNION ALL
@@ -330,7 +342,7 @@ SELECT t.name, t.kind, coalesce(sum(m.futures), 0), coalesce(sum(p.polls), 0),
         AND EXISTS (SELECT 1 FROM meta WHERE key = 'end_ns'), min(t.id)
 FROM future_type t LEFT JOIN polled p ON p.future_type_id = t.id
 LEFT JOIN made m ON m.future_type_id = t.id LEFT JOIN gone g ON g.future_type_id = t.id
-WHERE p.rows > 0 OR t.stores_proven
+WHERE p.rows > 0 OR t.stores_proven OR g.cancelled > 0
     OR t.id IN (SELECT future_type_id FROM probe WHERE kind = 'entry')
 GROUP BY t.name, t.kind;
 
@@ -376,4 +388,5 @@ DROP TABLE temp.ended;
 DROP TABLE temp.held;
 DROP TABLE temp.dropped;
 DROP TABLE temp.unseen;
+DROP TABLE temp.until;
 DROP TABLE temp.chain_sum;
