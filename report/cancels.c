@@ -1,5 +1,6 @@
 #include "cancels.h"
 
+#include "noted.h"
 #include "schema_sql.h"
 
 #include <stdlib.h>
@@ -172,7 +173,7 @@ static int end_future(const struct cancels *cancels, const struct call_stack *st
 			around = stack->polls[i];
 	if ((around && trap->is_suspend && !futures_knows(futures, row) &&
 	     inferred_begun(inferred, around, row)) ||
-	    (around && inferred_dropped(around, row)))
+	    (around && noted_drop(around, row)))
 		return -1;
 	last = futures_last_poll(futures, row);
 	if (last && last->closed && !last->is_inferred && !last->final.count &&

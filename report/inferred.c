@@ -1,6 +1,7 @@
 #include "inferred.h"
 
 #include "inlining.h"
+#include "noted.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -234,30 +235,9 @@ static struct poll *place_by_memory(struct inferred *inferred, struct poll *oute
 	return around;
 }
 
-static const struct trapped *find_noted(const struct trapped *noted, size_t count,
-					int64_t type_id, uint64_t address)
-{
-	for (size_t i = 0; i < count; i++)
-		if (noted[i].type_id == type_id && noted[i].address == address)
-			return &noted[i];
-	return NULL;
-}
-
 static bool has_trapped(const struct poll *outer, int64_t type_id, uint64_t address)
 {
-	return find_noted(outer->trapped, outer->trapped_count, type_id, address);
-}
-
-static int note(struct trapped **noted, size_t *count, const struct poll *poll)
-{
-	struct trapped *grown = realloc(*noted, (*count + 1) * sizeof(*grown));
-
-	if (!grown)
-		return -1;
-	*noted = grown;
-	grown[(*count)++] = (struct trapped){poll->type_id, poll->self,
-					     poll->state_known ? poll->state_before : -1};
-	return 0;
+	return noted_find(outer->trapped, outer->trapped_count, type_id, address);
 }
 
 static int note_trapped(struct poll *outer, const struct poll *poll)
@@ -265,7 +245,7 @@ static int note_trapped(struct poll *outer, const struct poll *poll)
 	/* It may go on for as long as the program does. */
 	if (outer->hosts && has_trapped(outer, poll->type_id, poll->self))
 		return 0;
-	return note(&outer->trapped, &outer->trapped_count, poll);
+	return noted_add(&outer->trapped, &outer->trapped_count, poll);
 }
 
 uint64_t inferred_host(const struct inferred *inferred, int64_t image_id,
@@ -427,22 +407,13 @@ static const struct living *future_of(const struct living_set *set, const struct
 /* The drop in outer of that future. */
 static const struct trapped *drop_of(const struct poll *outer, const struct living *future)
 {
-	return find_noted(outer->drops, outer->drop_count, future->type_id, future->address);
+	return noted_find(outer->drops, outer->drop_count, future->type_id, future->address);
 }
 
 /* Was it done as it was dropped? Then a poll came before that ended it. */
 static bool is_done(const struct trapped *drop)
 {
 	return drop && (drop->state == STATE_RETURNED || drop->state == STATE_PANICKED);
-}
-
-int inferred_dropped(struct poll *around, const struct poll *drop)
-{
-	for (; around; around = around->parent)
-		if (!around->is_inferred && !around->hosts &&
-		    note(&around->drops, &around->drop_count, drop))
-			return -1;
-	return 0;
 }
 
 int inferred_begun(struct inferred *inferred, struct poll *around, const struct poll *drop)
