@@ -43,7 +43,7 @@ sanitized() {
     for subject in seed-1.63-debug panics-1.96-debug cancels-1.96-debug server-1.63-release; do
         record $subject
         same "lines on stderr of $subject" 1 "$(wc -l <err)" || fail "$(cat err)"
-        compare release
+        [ $subject = cancels-1.96-debug ] || compare release
         for view in summary futures tasks chains waits calls cancels panics polls; do
             for format in text json csv; do
                 COLUMNS=60 "$ASYNCREPORT" --format $format --limit 20 --sort polls t.db $view \
