@@ -57,10 +57,42 @@ bool dwarf_pass_is_poll(const char *name)
 	       (starts_with(name, "poll") && (name[4] == '\0' || name[4] == '<'));
 }
 
+static bool has_prefix(const char *name, const char *const *prefixes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (starts_with(name, prefixes[i]))
+			return true;
+	return false;
+}
+
 /* Functions that executors have; executors.c knows which of them are what they seem. */
 static bool is_executor(const char *name)
 {
-	return starts_with(name, "run<") || starts_with(name, "block_on<");
+	static const char *const names[] = {"run<",     "block_on<",    "shutdown<",
+					    "dealloc<", "drop_future<", "destroy<"};
+
+	return has_prefix(name, names, sizeof(names) / sizeof(names[0]));
+}
+
+bool dwarf_pass_is_glue(const char *name)
+{
+	return starts_with(name, "drop_in_place<");
+}
+
+const char *dwarf_pass_symbol(Dwarf_Die *function)
+{
+	Dwarf_Attribute attribute;
+
+	return dwarf_formstring(dwarf_attr_integrate(function, DW_AT_linkage_name, &attribute));
+}
+
+/* Besides drop glue: functions of executors that get what holds a future, and drop it. */
+static bool is_drop(const char *name)
+{
+	static const char *const names[] = {"drop_in_place<", "set_stage<", "cancel_task<",
+					    "drop_future_or_output<"};
+
+	return has_prefix(name, names, sizeof(names) / sizeof(names[0]));
 }
 
 /* Likewise functions of theirs that start a task. */
@@ -103,6 +135,20 @@ static void add_die(struct worker *worker, Dwarf_Die **dies, size_t *count, size
 	grown[(*count)++] = *die;
 }
 
+static void add_drop_copy(struct worker *worker, void *origin)
+{
+	struct dwarf_pass *pass = &worker->pass;
+	struct dropping_copy *grown = room_for_one(pass->drop_copies, pass->drop_copy_count,
+						   &pass->drop_copy_room, sizeof(*grown));
+
+	if (!grown) {
+		worker->out_of_memory = true;
+		return;
+	}
+	pass->drop_copies = grown;
+	grown[pass->drop_copy_count++] = (struct dropping_copy){origin, worker->function.addr};
+}
+
 /* Index of the copy that die is, made if it is one of a poll; else parent. */
 static size_t add_copy(struct worker *worker, Dwarf_Die *die, size_t parent)
 {
@@ -123,6 +169,8 @@ static size_t add_copy(struct worker *worker, Dwarf_Die *die, size_t parent)
 	if (name && is_starter(name) && dwarf_pass_is_live(worker->image, die, &entry))
 		add_die(worker, &pass->starters, &pass->starter_count, &pass->starter_room,
 			die);
+	if (name && dwarf_pass_is_glue(name) && dwarf_pass_is_live(worker->image, die, &entry))
+		add_drop_copy(worker, origin.addr);
 	if (!name || !dwarf_pass_is_poll(name) ||
 	    !dwarf_pass_is_live(worker->image, die, &entry))
 		return parent;
@@ -158,7 +206,6 @@ static void learn_impl(struct worker *worker, Dwarf_Die *die, dwarf_scope scope,
 		       const char *name)
 {
 	const struct dwarf_scopes *scopes = worker->pass.scopes;
-	Dwarf_Attribute attribute;
 	const char *linkage_name;
 	char *inner = NULL;
 
@@ -180,8 +227,7 @@ static void learn_impl(struct worker *worker, Dwarf_Die *die, dwarf_scope scope,
 			inner = longer;
 			continue;
 		}
-		linkage_name = dwarf_formstring(
-			dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute));
+		linkage_name = dwarf_pass_symbol(die);
 		path = dwarf_scope_path(scopes, s);
 		if (linkage_name && path)
 			type_names_learn_impl(worker->pass.names, path, inner ? inner : name,
@@ -222,6 +268,9 @@ static void visit_function(struct worker *worker, Dwarf_Die *die, dwarf_scope sc
 		if (dwarf_pass_is_poll(name) || is_executor(name))
 			add_die(worker, &worker->pass.functions, &worker->pass.function_count,
 				&worker->pass.function_room, die);
+		if (is_drop(name))
+			add_die(worker, &worker->pass.drops, &worker->pass.drop_count,
+				&worker->pass.drop_room, die);
 	}
 	if (dwarf_pass_is_live(worker->image, die, &entry)) {
 		worker->function = *die;
@@ -332,6 +381,21 @@ static int append_diverging(struct dwarf_pass *pass, const struct dwarf_pass *fo
 	return 0;
 }
 
+static int append_drop_copies(struct dwarf_pass *pass, const struct dwarf_pass *found)
+{
+	size_t count = pass->drop_copy_count + found->drop_copy_count;
+	struct dropping_copy *grown = realloc(pass->drop_copies, (count + 1) * sizeof(*grown));
+
+	if (!grown)
+		return -1;
+	pass->drop_copies = grown;
+	if (found->drop_copy_count)
+		memcpy(grown + pass->drop_copy_count, found->drop_copies,
+		       found->drop_copy_count * sizeof(*grown));
+	pass->drop_copy_count = count;
+	return 0;
+}
+
 /* Append what a worker found, which may be emptied. Returns 0, or -1: no memory. */
 static int take(struct dwarf_pass *pass, struct dwarf_pass *found)
 {
@@ -358,7 +422,8 @@ static int take(struct dwarf_pass *pass, struct dwarf_pass *found)
 	    append(&pass->vtables, &pass->vtable_count, found->vtables, found->vtable_count) ||
 	    append(&pass->starters, &pass->starter_count, found->starters,
 		   found->starter_count) ||
-	    append_diverging(pass, found) ||
+	    append(&pass->drops, &pass->drop_count, found->drops, found->drop_count) ||
+	    append_drop_copies(pass, found) || append_diverging(pass, found) ||
 	    waker_functions_append(&pass->wakers, &found->wakers))
 		return -1;
 	for (size_t i = 0; i < found->copy_count; i++) {
@@ -462,6 +527,8 @@ void dwarf_pass_free(struct dwarf_pass *pass)
 	free(pass->task_types);
 	free(pass->vtables);
 	free(pass->starters);
+	free(pass->drops);
+	free(pass->drop_copies);
 	free(pass->copies);
 	free(pass->diverging);
 	waker_functions_free(&pass->wakers);

@@ -27,6 +27,12 @@ struct inlined_copy {
 	size_t parent;      /* index of the nearest copy around it, or INLINED_COPY_NONE */
 };
 
+/* A live inlined copy of drop glue. */
+struct dropping_copy {
+	void *origin;   /* bytes of the abstract instance's DIE: whose copy it is */
+	void *function; /* of the DIE of the DW_TAG_subprogram in whose code it lies */
+};
+
 /* A function in the linked file that does not return. */
 struct diverging_function {
 	uint64_t address; /* virtual, as linked */
@@ -46,6 +52,12 @@ struct dwarf_pass {
 	Dwarf_Die *vtables; /* owned; variables that are vtables of futures */
 	size_t vtable_count;
 	size_t vtable_room;
+	Dwarf_Die *drops; /* owned; functions that by their names drop what they get */
+	size_t drop_count;
+	size_t drop_room;
+	struct dropping_copy *drop_copies; /* owned */
+	size_t drop_copy_count;
+	size_t drop_copy_room;
 	struct inlined_copy *copies; /* owned; outer before inner */
 	size_t copy_count;
 	size_t copy_room;
@@ -72,6 +84,12 @@ bool dwarf_pass_is_resume(const char *name);
 
 /* Is it that, or the name of a poll function, `poll` or `poll<T>`? */
 bool dwarf_pass_is_poll(const char *name);
+
+/* Is it the name of drop glue, `drop_in_place<T>`? */
+bool dwarf_pass_is_glue(const char *name);
+
+/* Linkage name of the function; NULL: it has none. */
+const char *dwarf_pass_symbol(Dwarf_Die *function);
 
 /*
  * Is the code that die has still in the linked file? Then its lowest address is in

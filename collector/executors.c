@@ -22,7 +22,8 @@ static const struct executor executors[] = {
 		.future = "T",
 		.header = "tokio::runtime::task::core::Header",
 		.task = "tokio::runtime::task::core::Cell",
-		.idle = 0x23, /* RUNNING, COMPLETE, CANCELLED */
+		.idle = 0x23,      /* RUNNING, COMPLETE, CANCELLED */
+		.cancelled = 0x20, /* CANCELLED */
 	},
 	{
 		/* async-task 4 (smol, async-std): unsafe fn run(ptr: *const ()) -> bool */
@@ -34,7 +35,8 @@ static const struct executor executors[] = {
 		.header = "async_task::header::Header",
 		.schedule = "S",
 		.output = "T",
-		.idle = 0x0c, /* COMPLETED, CLOSED */
+		.idle = 0x0c,      /* COMPLETED, CLOSED */
+		.cancelled = 0x08, /* CLOSED */
 	},
 	{
 		/* the same with v0 mangling */
@@ -47,6 +49,40 @@ static const struct executor executors[] = {
 		.schedule = "S",
 		.output = "T",
 		.idle = 0x0c,
+		.cancelled = 0x08,
+	},
+	{
+		/* tokio 1: fn shutdown<T, S>(ptr: NonNull<Header>), when the runtime ends */
+		.mangled = "4task3raw8shutdown",
+		.begin = "tokio::runtime::task::raw::shutdown",
+		.end = "",
+		.role = EXECUTOR_DROPS_TASK,
+		.future = "T",
+		.header = "tokio::runtime::task::core::Header",
+		.task = "tokio::runtime::task::core::Cell",
+		.idle = 0x03, /* RUNNING, COMPLETE */
+	},
+	{
+		/* async-task 4: unsafe fn drop_future(ptr: *const ()) */
+		.mangled = "async_task3raw",
+		.begin = "async_task::raw::RawTask<",
+		.end = ">::drop_future",
+		.role = EXECUTOR_DROPS_TASK,
+		.future = "F",
+		.header = "async_task::header::Header",
+		.schedule = "S",
+		.output = "T",
+	},
+	{
+		/* the same with v0 mangling */
+		.mangled = "async_task3raw",
+		.begin = "<async_task::raw::RawTask<",
+		.end = ">>::drop_future",
+		.role = EXECUTOR_DROPS_TASK,
+		.future = "F",
+		.header = "async_task::header::Header",
+		.schedule = "S",
+		.output = "T",
 	},
 	{
 		/* every crate: fn block_on<F>(future: F) */

@@ -13,10 +13,11 @@ struct image;
 struct poll_sites;
 
 enum executor_role {
-	EXECUTOR_RUNS_TASK, /* polls the task whose header its first argument points to */
-	EXECUTOR_BLOCKS_ON, /* polls the future it gets until that is ready */
-	EXECUTOR_QUEUES,    /* puts a task in the queue of those to run: a spawned one, too */
-	EXECUTOR_STARTS,    /* does so with a task that was just made, and with no other */
+	EXECUTOR_RUNS_TASK,  /* polls the task whose header its first argument points to */
+	EXECUTOR_DROPS_TASK, /* drops the future of such a task */
+	EXECUTOR_BLOCKS_ON,  /* polls the future it gets until that is ready */
+	EXECUTOR_QUEUES,     /* puts a task in the queue of those to run: a spawned one, too */
+	EXECUTOR_STARTS,     /* does so with a task that was just made, and with no other */
 };
 
 /* A kind of function in which an executor polls. */
@@ -27,13 +28,15 @@ struct executor {
 	const char *begin;
 	const char *end;
 	const char *future; /* the generic parameter that is the type of the future */
-	/* of a function that runs a task; types by their paths without generic arguments: */
+	/* of a function that runs or drops a task; types by their paths without generic
+	 * arguments: */
 	const char *header;   /* the struct at the start of a task; it has a member `state` */
 	const char *task;     /* the struct, with the function's own generic arguments, that is
 				 the whole task; NULL: behind the header lie ... */
 	const char *schedule; /* ... a value of this generic parameter, and then the future, */
 	const char *output;   /* which a value of this one replaces */
 	uint8_t idle; /* bits of the lowest byte of `state`: with one set it does not poll */
+	uint8_t cancelled; /* but if of them just these are set, it drops the future */
 	unsigned argument; /* queues, starts: which one is the address of the task; 0: the first
 			    */
 	bool boxed; /* likewise: instead it points to a struct `task`, whose member `future` is

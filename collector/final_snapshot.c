@@ -61,6 +61,7 @@ int final_snapshots_note(struct final_snapshots *snapshots, uint32_t pid,
 	struct noted_future *future;
 
 	if (trap->probe_id == 0 || trap->probe_id > plan->probe_count ||
+	    plan->probes[trap->probe_id - 1].kind != PROBE_ENTRY ||
 	    !plan->probes[trap->probe_id - 1].words)
 		return 0;
 	HASH_FIND(hh, snapshots->futures, &key, sizeof(key), future);

@@ -18,7 +18,9 @@ int life_sites_add(struct poll_sites *sites, const struct life_site *life, const
 
 	for (size_t i = 0; i < sites->life_count; i++)
 		if (sites->lives[i].kind == life->kind &&
-		    sites->lives[i].address == life->address)
+		    sites->lives[i].address == life->address &&
+		    sites->lives[i].type == life->type &&
+		    sites->lives[i].self_offset == life->self_offset)
 			return 0;
 	grown = realloc(sites->lives, (sites->life_count + 1) * sizeof(*grown));
 	if (!grown)

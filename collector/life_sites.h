@@ -52,6 +52,12 @@ struct life_site {
 	 * may be both the `wake` of some and the `wake_by_ref` of others */
 	unsigned operations;
 	bool may_be_inlined; /* wake, waker: it may also run where it was inlined, unseen */
+	/* drop: what holds the future may hold none; it does if of the byte guard_offset
+	 * bytes from what the argument points to the bits guard_bits are guard_value. */
+	uint64_t guard_offset;
+	uint8_t guard_bits; /* 0: it always does */
+	uint8_t guard_value;
+	bool is_executor; /* drop: a function in which an executor ends tasks */
 };
 
 /* A RawWakerVTable in the data of the program. */
@@ -67,7 +73,8 @@ struct poll_sites;
 
 /*
  * Add a copy of *life to sites->lives, with its symbol, which may be NULL; not if its
- * function is there already. Returns 0, or -1 when memory ran out.
+ * function is there already with the same type and offset. Returns 0, or -1 when memory ran
+ * out.
  */
 int life_sites_add(struct poll_sites *sites, const struct life_site *life, const char *symbol);
 

@@ -15,6 +15,7 @@
 #include "asyncrec/strings.h"
 #include "dwarf_pass.h"
 #include "dwarf_scope.h"
+#include "drop_sites.h"
 #include "executors.h"
 #include "image.h"
 #include "insn.h"
@@ -159,7 +160,13 @@ static int register_at_entry(const struct finder *finder, Dwarf_Die *function,
 		return -1;
 	if (operations[0].atom >= DW_OP_reg0 && operations[0].atom <= DW_OP_reg31)
 		return operations[0].atom - DW_OP_reg0;
-	/* Unoptimised: the variable has a slot on the stack that the prologue fills. */
+	/* Unoptimised: the variable has a slot on the stack that the prologue fills. In a
+	 * frame that is aligned to more than the stack is, it counts from the stack pointer.
+	 */
+	if (operations[0].atom == DW_OP_breg7 && count == 1)
+		return insn_register_stored(finder->image->data + site->offset,
+					    site->end - site->address, true,
+					    (int64_t)operations[0].number);
 	if (operations[0].atom != DW_OP_fbreg || count != 1 ||
 	    !dwarf_attr_integrate(function, DW_AT_frame_base, &attribute) ||
 	    dwarf_getlocation_addr(&attribute, site->address, &base, &count, 1) != 1 ||
@@ -213,13 +220,6 @@ static bool next_parameter(Dwarf_Die *parameter)
 		if (dwarf_tag(parameter) == DW_TAG_formal_parameter)
 			return true;
 	return false;
-}
-
-static const char *linkage_name_of(Dwarf_Die *die)
-{
-	Dwarf_Attribute attribute;
-
-	return dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute));
 }
 
 /* Add a copy of site, with its symbol, which may be NULL. */
@@ -308,7 +308,7 @@ static void consider(struct finder *finder, Dwarf_Die *die)
 	if (!sites->waker.known && has_context)
 		sites->waker = layout_waker(finder->pass.scopes, &context_type);
 	find_registers(finder, die, &self, has_context ? &context : NULL, &returned, &site);
-	add_site(finder, &site, linkage_name_of(die));
+	add_site(finder, &site, dwarf_pass_symbol(die));
 }
 
 /* The function die has the name of an executor's: learn what it polls. */
@@ -337,7 +337,7 @@ static void consider_executor(struct finder *finder, Dwarf_Die *die,
 			finder->sites->types[known->index].blocked_on = true;
 		site.blocks_on = true;
 		if (has_code)
-			add_site(finder, &site, linkage_name_of(die));
+			add_site(finder, &site, dwarf_pass_symbol(die));
 		return;
 	}
 	type = task_layout_find(&finder->pass, die, executor, &future, &layout)
@@ -350,7 +350,7 @@ static void consider_executor(struct finder *finder, Dwarf_Die *die,
 		site.task_state = layout.state;
 		site.task_idle = executor->idle;
 	}
-	add_site(finder, &site, linkage_name_of(die));
+	add_site(finder, &site, dwarf_pass_symbol(die));
 }
 
 static void add_ranges(struct finder *finder, Dwarf_Die *die, size_t poll)
@@ -538,6 +538,33 @@ static size_t type_of(void *context, Dwarf_Die *die)
 	return known ? known->index : SNAPSHOT_NONE;
 }
 
+/* A drop_type_named. */
+static size_t type_named(void *context, const char *raw)
+{
+	const struct finder *finder = context;
+	const struct type_index *known;
+
+	HASH_FIND_STR(finder->type_indexes, raw, known);
+	return known ? known->index : SNAPSHOT_NONE;
+}
+
+/*
+ * A coroutine that nobody polls, as when `.await` was forgotten, has no poll function; but
+ * it is dropped.
+ */
+static void add_unpolled(struct finder *finder, Dwarf_Die *glue)
+{
+	Dwarf_Die parameter;
+	Dwarf_Die type;
+
+	if (!layout_child(glue, DW_TAG_template_type_parameter, NULL, &parameter) ||
+	    !layout_type_of(finder->pass.scopes, &parameter, &type))
+		return;
+	layout_skip_wrapper(finder->pass.scopes, &type);
+	if (layout_future_kind(dwarf_diename(&type)) != FUTURE_HANDWRITTEN)
+		intern_type(finder, &type, NULL);
+}
+
 /* The types with vtables, by their DIEs; malloc'd, NULL: no memory. */
 static struct snapshot_dyn *dyn_types(const struct finder *finder)
 {
@@ -556,7 +583,7 @@ static struct snapshot_dyn *dyn_types(const struct finder *finder)
 	return dyns;
 }
 
-/* Plan the snapshots of all types that are polled where a probe can be. */
+/* Plan the snapshots of all types that are polled or dropped where a probe can be. */
 static int plan_snapshots(struct finder *finder)
 {
 	struct poll_sites *sites = finder->sites;
@@ -569,6 +596,10 @@ static int plan_snapshots(struct finder *finder)
 	for (size_t i = 0; i < sites->site_count && !status; i++)
 		if (sites->sites[i].type != POLL_SITE_NO_TYPE)
 			polled[sites->sites[i].type] = true;
+	/* Likewise of what is dropped where a probe can be. */
+	for (size_t i = 0; i < sites->life_count && !status; i++)
+		if (sites->lives[i].kind == LIFE_DROP)
+			polled[sites->lives[i].type] = true;
 	for (struct type_index *index = finder->type_indexes; index && !status;
 	     index = index->hh.next)
 		if (polled[index->index])
@@ -603,16 +634,22 @@ static int find_by_dwarf(struct finder *finder)
 			consider(finder, &pass->functions[i]);
 	/* Executors come last: what they poll has its place from its own poll function. */
 	for (size_t i = 0; i < pass->function_count && !finder->out_of_memory; i++) {
-		const char *symbol = linkage_name_of(&pass->functions[i]);
+		const char *symbol = dwarf_pass_symbol(&pass->functions[i]);
 		const struct executor *executor = symbol ? executor_of(symbol) : NULL;
 
-		if (executor)
+		if (executor && executor->role != EXECUTOR_DROPS_TASK)
 			consider_executor(finder, &pass->functions[i], executor);
 	}
+	for (size_t i = 0; i < pass->drop_count && !finder->out_of_memory; i++)
+		if (dwarf_pass_is_glue(dwarf_diename(&pass->drops[i])))
+			add_unpolled(finder, &pass->drops[i]);
 	for (size_t i = 0; i < pass->vtable_count && !finder->out_of_memory; i++)
 		add_vtable(finder, &pass->vtables[i]);
-	return finder->out_of_memory || keep_inlined(finder) || plan_snapshots(finder) ||
-			       find_stores(finder) || finder->out_of_memory
+	return finder->out_of_memory || keep_inlined(finder) ||
+			       drop_sites_find(finder->sites, pass, type_of, type_named,
+					       finder) ||
+			       plan_snapshots(finder) || find_stores(finder) ||
+			       finder->out_of_memory
 		       ? -1
 		       : 0;
 }

@@ -39,11 +39,12 @@ struct future_type {
 	unsigned state_width;             /* bytes: 1, 2, 4 or 8 */
 	struct await_point *await_points; /* owned */
 	size_t await_point_count;
-	unsigned inlined;              /* live inlined copies of its poll function */
-	unsigned physical;             /* physical copies of its poll function */
-	bool blocked_on;               /* an executor's `block_on` polls it */
-	bool run;                      /* a function that runs tasks polls it */
-	bool root;                     /* a task may begin with it: one of its sites says so */
+	unsigned inlined;       /* live inlined copies of its poll function */
+	unsigned physical;      /* physical copies of its poll function */
+	bool blocked_on;        /* an executor's `block_on` polls it */
+	bool run;               /* a function that runs tasks polls it */
+	bool root;              /* a task may begin with it: one of its sites says so */
+	unsigned drops_inlined; /* live inlined copies of its drop glue where no site is */
 	struct snapshot_plan snapshot; /* owned; of types with sites */
 	/* If poll_sites.stores_known, of coroutines: are the hits of its stores an exact count
 	 * of its polls? Else why not, by what was found first, and at which virtual address.

@@ -104,8 +104,10 @@ int probe_choice_make(struct probe_plan *plan)
 	plan->chosen = calloc(count ? count : 1, sizeof(*plan->chosen));
 	plan->matching = calloc(count ? count : 1, sizeof(*plan->matching));
 	plan->incomplete = calloc(count ? count : 1, sizeof(*plan->incomplete));
-	if (!plan->chosen || !plan->matching || !plan->incomplete ||
-	    compile(&match, choice->match, choice->match_count) ||
+	plan->dropped = calloc(count ? count : 1, sizeof(*plan->dropped));
+	plan->drop_missed = calloc(count ? count : 1, sizeof(*plan->drop_missed));
+	if (!plan->chosen || !plan->matching || !plan->incomplete || !plan->dropped ||
+	    !plan->drop_missed || compile(&match, choice->match, choice->match_count) ||
 	    compile(&exclude, choice->exclude, choice->exclude_count))
 		goto out;
 	for (size_t image = 0; image < plan->image_count; image++) {

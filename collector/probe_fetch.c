@@ -9,18 +9,41 @@
 
 /* tracefs expression of a word of a snapshot, which may lie behind other words. */
 static void print_word(FILE *fetch, const struct snapshot_plan *plan, size_t word,
-		       const struct poll_site *site)
+		       const char *self, uint64_t self_offset)
 {
 	const struct snapshot_word *at = &plan->words[word];
 
 	if (at->base == SNAPSHOT_NONE) {
-		fprintf(fetch, "+%" PRIu64 "(%%%s)", site->self_offset + at->offset,
-			insn_register_name(site->self_register));
+		fprintf(fetch, "+%" PRIu64 "(%%%s)", self_offset + at->offset, self);
 		return;
 	}
 	fprintf(fetch, "+%" PRIu64 "(", at->offset);
-	print_word(fetch, plan, at->base, site);
+	print_word(fetch, plan, at->base, self, self_offset);
 	fputc(')', fetch);
+}
+
+/*
+ * The words of a snapshot of the future self_offset bytes from what the register self
+ * holds, in an event that has room for more.
+ */
+static void print_words(FILE *fetch, struct probe *probe, const struct snapshot_plan *plan,
+			const char *self, uint64_t self_offset, size_t room)
+{
+	/* The kernel takes at most 4096 bytes a definition, which begins with the place. */
+	enum { LONGEST = 3800, LONGEST_EMPTY = 12, LONGEST_WORD = 64 };
+
+	for (size_t i = 0; i < room; i++) {
+		/* What lies deepest comes last, and is left out if the line gets too long. */
+		if (i < probe->words &&
+		    (size_t)ftell(fetch) + (room - i) * LONGEST_EMPTY + LONGEST_WORD > LONGEST)
+			probe->words = i;
+		fprintf(fetch, " w%zu=", i);
+		if (i < probe->words)
+			print_word(fetch, plan, i, self, self_offset);
+		else
+			fputs("\\0", fetch);
+		fputs(":x64", fetch);
+	}
 }
 
 /* The polled future (type NULL: none): its address, its state, that of the task it is in. */
@@ -66,8 +89,6 @@ static void print_waker(FILE *fetch, const struct poll_site *site,
 /* What a trap at the entry of a poll reads; room: the words that its event has. */
 int probe_fetch_entry(struct probe *probe, const struct poll_sites *image, size_t room)
 {
-	/* The kernel takes at most 4096 bytes a definition, which begins with the place. */
-	enum { LONGEST = 3800, LONGEST_EMPTY = 12, LONGEST_WORD = 64 };
 	const struct poll_site *site = &image->sites[probe->site];
 	const struct future_type *type = probe->polls ? &image->types[site->type] : NULL;
 	size_t size;
@@ -79,18 +100,8 @@ int probe_fetch_entry(struct probe *probe, const struct poll_sites *image, size_
 		insn_stack_pointer, insn_stack_pointer);
 	print_self(fetch, site, type);
 	print_waker(fetch, site, &image->waker);
-	for (size_t i = 0; i < room; i++) {
-		/* What lies deepest comes last, and is left out if the line gets too long. */
-		if (i < probe->words &&
-		    (size_t)ftell(fetch) + (room - i) * LONGEST_EMPTY + LONGEST_WORD > LONGEST)
-			probe->words = i;
-		fprintf(fetch, " w%zu=", i);
-		if (type && i < probe->words)
-			print_word(fetch, &type->snapshot, i, site);
-		else
-			fputs("\\0", fetch);
-		fputs(":x64", fetch);
-	}
+	print_words(fetch, probe, type ? &type->snapshot : NULL,
+		    insn_register_name(site->self_register), site->self_offset, room);
 	return fclose(fetch) ? -1 : 0;
 }
 
@@ -158,23 +169,39 @@ static int fetch_spawn(struct probe *probe, const struct life_site *life)
 		       : 0;
 }
 
-int probe_fetch_life(struct probe *probe, const struct poll_sites *image,
-		     const struct life_site *life)
+int probe_fetch_life(struct probe *probe, const struct life_site *life)
 {
-	const char *self = insn_register_name(insn_argument_register(life->argument));
-	const struct future_type *type =
-		life->type == POLL_SITE_NO_TYPE ? NULL : &image->types[life->type];
-	char state[64] = "\\0";
-
 	if (life->kind == LIFE_SPAWN)
 		return fetch_spawn(probe, life);
-	if (type && type->state_offset >= 0)
-		snprintf(state, sizeof(state), "+%" PRIu64 "(%%%s)",
-			 life->self_offset + (uint64_t)type->state_offset, self);
 	return asprintf(&probe->fetch,
-			"id=\\%" PRIu32 ":u32 sp=%%%s:x64 ret=+0(%%%s):x64 self=%%%s:x64 "
-			"state=%s:u8",
-			probe->id, insn_stack_pointer, insn_stack_pointer, self, state) < 0
+			"id=\\%" PRIu32 ":u32 sp=%%%s:x64 ret=+0(%%%s):x64 self=%%%s:x64",
+			probe->id, insn_stack_pointer, insn_stack_pointer,
+			insn_register_name(insn_argument_register(0))) < 0
 		       ? -1
 		       : 0;
+}
+
+int probe_fetch_drop(struct probe *probe, const struct poll_sites *image, size_t room)
+{
+	const struct life_site *life = &image->lives[probe->life];
+	const struct future_type *type = &image->types[life->type];
+	const char *self = insn_register_name(insn_argument_register(0));
+	size_t size;
+	FILE *fetch = open_memstream(&probe->fetch, &size);
+
+	if (!fetch)
+		return -1;
+	fprintf(fetch, "id=\\%" PRIu32 ":u32 sp=%%%s:x64 ret=+0(%%%s):x64 self=%%%s:x64",
+		probe->id, insn_stack_pointer, insn_stack_pointer, self);
+	if (type->state_offset >= 0)
+		fprintf(fetch, " state=+%" PRIu64 "(%%%s):u8",
+			life->self_offset + (uint64_t)type->state_offset, self);
+	else
+		fputs(" state=\\0:u8", fetch);
+	if (life->guard_bits)
+		fprintf(fetch, " task_state=+%" PRIu64 "(%%%s):u8", life->guard_offset, self);
+	else
+		fputs(" task_state=\\0:u8", fetch);
+	print_words(fetch, probe, &type->snapshot, self, life->self_offset, room);
+	return fclose(fetch) ? -1 : 0;
 }

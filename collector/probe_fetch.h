@@ -31,8 +31,10 @@ int probe_fetch_store(struct probe *probe, const char *holder);
 /* At a point of the user's own. */
 int probe_fetch_user(struct probe *probe);
 
-/* At the entry of a function that tells of the life of what its first argument is of. */
-int probe_fetch_life(struct probe *probe, const struct poll_sites *image,
-		     const struct life_site *life);
+/* At the entry of a function that wakes or spawns what its first argument is of. */
+int probe_fetch_life(struct probe *probe, const struct life_site *life);
+
+/* At the entry of a function that drops a future; room: as for probe_fetch_entry. */
+int probe_fetch_drop(struct probe *probe, const struct poll_sites *image, size_t room);
 
 #endif

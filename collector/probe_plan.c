@@ -77,6 +77,29 @@ bool probe_plan_has_stores(const struct probe_plan *plan, size_t image, size_t t
 	       probe_plan_has_type(plan, image, type) && of->stores_proven && of->inlined;
 }
 
+/* May the drop glue of another coroutine, which has none, be the same function? */
+static bool shares_drops(const struct probe_plan *plan, size_t image, size_t type)
+{
+	const struct poll_sites *sites = &plan->images[image];
+
+	for (size_t i = 0; i < sites->type_count; i++)
+		if (i != type && sites->types[i].size == sites->types[type].size &&
+		    sites->types[i].kind != FUTURE_HANDWRITTEN &&
+		    !plan->dropped[probe_plan_type_index(plan, image, i)])
+			return true;
+	return false;
+}
+
+bool probe_plan_sees_drops(const struct probe_plan *plan, size_t image, size_t type)
+{
+	size_t index = probe_plan_type_index(plan, image, type);
+
+	return plan->dropped[index] && !plan->drop_missed[index] &&
+	       !plan->images[image].types[type].drops_inlined &&
+	       (plan->images[image].types[type].kind == FUTURE_HANDWRITTEN ||
+		!shares_drops(plan, image, type));
+}
+
 /*
  * Index of the event of that name (static), made on first use; or -1. One event for
  * each kind of trap: the kernel takes time to close an event, and to add a probe it
@@ -141,18 +164,19 @@ static struct probe *add_probe(struct probe_plan *plan, const char *event_name,
 	return probe;
 }
 
-/* Entries, by the number of words that their traps read. */
+/* Entries of polls and drops of futures, by the number of words that their traps read. */
 static const struct {
 	const char *name;
+	const char *drop;
 	size_t room;
 } entry_events[] = {
-	{"entry", 0},
-	{"entry4", 4},
-	{"entry8", 8},
-	{"entry16", 16},
-	{"entry32", 32},
-	{"entry64", 64},
-	{"entry96", SNAPSHOT_MOST_WORDS},
+	{"entry", "drop", 0},
+	{"entry4", "drop4", 4},
+	{"entry8", "drop8", 8},
+	{"entry16", "drop16", 16},
+	{"entry32", "drop32", 32},
+	{"entry64", "drop64", 64},
+	{"entry96", "drop96", SNAPSHOT_MOST_WORDS},
 };
 
 /* Index into entry_events of the smallest that has room. */
@@ -165,15 +189,11 @@ static size_t entry_event(size_t words)
 	return i;
 }
 
-/* Words of the snapshot that a trap at site reads: none if it could show no future. */
-static size_t words_at(const struct probe_plan *plan, size_t image,
-		       const struct poll_site *site, bool polls)
+/* Words of the type's snapshot that a trap reads: none if it could show no future. */
+static size_t words_of(const struct probe_plan *plan, size_t image, size_t type)
 {
-	const struct snapshot_plan *snapshot;
+	const struct snapshot_plan *snapshot = &plan->images[image].types[type].snapshot;
 
-	if (!polls || site->self_register < 0)
-		return 0;
-	snapshot = &plan->images[image].types[site->type].snapshot;
 	for (size_t i = 1; i < snapshot->node_count; i++)
 		if (snapshot->nodes[i].vtable != SNAPSHOT_NONE ||
 		    (snapshot->nodes[i].type != SNAPSHOT_NONE &&
@@ -260,7 +280,7 @@ static int plan_site(struct probe_plan *plan, size_t image, size_t index, bool p
 		miss(plan, image, site);
 		return 0;
 	}
-	words = words_at(plan, image, site, polls);
+	words = polls && site->self_register >= 0 ? words_of(plan, image, site->type) : 0;
 	event = entry_event(words);
 	entry = add_probe(plan, entry_events[event].name, PROBE_ENTRY, image, index,
 			  site->address + (uint64_t)start);
@@ -351,12 +371,54 @@ static int consider_site(struct probe_plan *plan, size_t image, size_t index)
 	return plan_site(plan, image, index, true);
 }
 
+/*
+ * Is the drop of a future of that type worth a trap? Each future is dropped once, so that
+ * is one more to the two or more of its polls. But hand-written futures are many, and
+ * most have one poll.
+ */
+static bool wants_drop(enum plan_level level, const struct future_type *type)
+{
+	switch (level) {
+	case LEVEL_TASKS:
+		return type->root;
+	case LEVEL_ASYNC:
+		return type->kind != FUTURE_HANDWRITTEN;
+	default:
+		return true;
+	}
+}
+
 /* Is the site one that the user wants, of a type that is traced? */
 static bool wants_life(const struct probe_plan *plan, size_t image,
 		       const struct life_site *life)
 {
 	return plan->choice.life & 1U << life->kind &&
-	       (life->type == POLL_SITE_NO_TYPE || probe_plan_matches(plan, image, life->type));
+	       (life->type == POLL_SITE_NO_TYPE ||
+		probe_plan_matches(plan, image, life->type)) &&
+	       (life->kind != LIFE_DROP ||
+		wants_drop(plan->choice.level, &plan->images[image].types[life->type]));
+}
+
+/*
+ * Glue that does nothing is not called where the type is known, so that its traps do not
+ * tell of all drops: it is a return, and unoptimised it stores its argument first.
+ */
+static bool does_nothing(const struct life_site *life)
+{
+	enum { LONGEST_NOTHING = 8 };
+
+	return life->end - life->address <= LONGEST_NOTHING;
+}
+
+static void note_drop(struct probe_plan *plan, size_t image, const struct life_site *life,
+		      bool is_probed)
+{
+	size_t index = probe_plan_type_index(plan, image, life->type);
+
+	if (!is_probed || does_nothing(life))
+		plan->drop_missed[index] = true;
+	else if (!life->is_executor)
+		plan->dropped[index] = true;
 }
 
 /* Spawns, by how much of the stack their traps bring along; a record is below 64 KiB. */
@@ -365,16 +427,37 @@ static const struct plan_event spawn_events[] = {
 	{"spawn16k", 16384}, {"spawn32k", 32768}, {"spawn63k", 64512},
 };
 
-static struct plan_event life_event(const struct life_site *life)
+static struct plan_event life_event(const struct life_site *life, size_t words)
 {
 	size_t i = 0;
 
+	if (life->kind == LIFE_DROP)
+		return (struct plan_event){.name = entry_events[entry_event(words)].drop};
 	if (life->kind != LIFE_SPAWN)
 		return (struct plan_event){.name = life_names[life->kind]};
 	while (i + 1 < sizeof(spawn_events) / sizeof(spawn_events[0]) &&
 	       spawn_events[i].stack_bytes <= life->stack_bytes)
 		i++;
 	return spawn_events[i];
+}
+
+static int plan_life(struct probe_plan *plan, size_t image, size_t index, uint64_t start)
+{
+	const struct poll_sites *sites = &plan->images[image];
+	const struct life_site *life = &sites->lives[index];
+	size_t words = life->kind == LIFE_DROP ? words_of(plan, image, life->type) : 0;
+	const struct plan_event event = life_event(life, words);
+	struct probe *probe = append_probe(plan, event.name, PROBE_LIFE, image,
+					   life->address + start, life->offset + start);
+
+	if (!probe)
+		return -1;
+	probe->life = index;
+	probe->words = words;
+	plan->events[probe->event].stack_bytes = event.stack_bytes;
+	return life->kind == LIFE_DROP
+		       ? probe_fetch_drop(probe, sites, entry_events[entry_event(words)].room)
+		       : probe_fetch_life(probe, life);
 }
 
 static int plan_lives(struct probe_plan *plan, size_t image)
@@ -384,28 +467,19 @@ static int plan_lives(struct probe_plan *plan, size_t image)
 	for (size_t i = 0; i < sites->life_count; i++) {
 		const struct life_site *life = &sites->lives[i];
 		const int keep[] = {insn_argument_register(life->argument)};
-		const struct plan_event event = life_event(life);
 		int start = insn_entry_probe(sites->image->data + life->offset,
 					     life->end - life->address, keep, 1);
-		struct probe *probe;
 
 		if (!wants_life(plan, image, life))
 			continue;
-		if (start < 0) {
+		if (life->kind == LIFE_DROP)
+			note_drop(plan, image, life, start >= 0);
+		if (start < 0)
 			message_detail("%s at 0x%" PRIx64
 				       ": the kernel can put no uprobe on its entry",
 				       life->symbol ? life->symbol : "a function",
 				       life->address);
-			continue;
-		}
-		probe = append_probe(plan, event.name, PROBE_LIFE, image,
-				     life->address + (uint64_t)start,
-				     life->offset + (uint64_t)start);
-		if (!probe)
-			return -1;
-		probe->life = i;
-		plan->events[probe->event].stack_bytes = event.stack_bytes;
-		if (probe_fetch_life(probe, sites, life))
+		else if (plan_life(plan, image, i, (uint64_t)start))
 			return -1;
 	}
 	return 0;
@@ -495,5 +569,7 @@ void probe_plan_free(struct probe_plan *plan)
 	free(plan->chosen);
 	free(plan->matching);
 	free(plan->incomplete);
+	free(plan->dropped);
+	free(plan->drop_missed);
 	*plan = (struct probe_plan){0};
 }

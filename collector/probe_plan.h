@@ -79,8 +79,8 @@ struct probe {
 	/* exit: the trap reads the discriminant of the result; store: what a register holds */
 	bool result_known;
 	unsigned stack_above; /* exit: bytes that are popped between it and the return */
-	size_t words;         /* entry: words of the type's snapshot plan that a trap reads */
-	char *fetch;          /* fetch arguments in tracefs syntax; owned */
+	size_t words; /* entry, drop: words of the type's snapshot plan that a trap reads */
+	char *fetch;  /* fetch arguments in tracefs syntax; owned */
 };
 
 /* A tracefs event; its probes share names and types of their arguments. */
@@ -96,6 +96,8 @@ struct probe_plan {
 	bool *chosen;              /* owned; future types to probe, all images in a row */
 	bool *matching;            /* owned; likewise: memory may show them */
 	bool *incomplete;          /* owned; likewise: a poll of it cannot be probed */
+	bool *dropped;             /* owned; likewise: its drop glue is probed */
+	bool *drop_missed;         /* owned; likewise: or some of it cannot be */
 	struct probe *probes;      /* owned */
 	size_t probe_count;
 	struct plan_event *events; /* owned */
@@ -125,5 +127,8 @@ bool probe_plan_has_stores(const struct probe_plan *plan, size_t image, size_t t
 
 /* Will every poll of the type trap at its entry? */
 bool probe_plan_sees_all(const struct probe_plan *plan, size_t image, size_t type);
+
+/* Will every drop of a future of the type trap? */
+bool probe_plan_sees_drops(const struct probe_plan *plan, size_t image, size_t type);
 
 #endif

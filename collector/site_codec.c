@@ -109,6 +109,7 @@ static const struct field future_type_fields[] = {
 	NUMBER(future_type, blocked_on),
 	NUMBER(future_type, run),
 	NUMBER(future_type, root),
+	NUMBER(future_type, drops_inlined),
 	RECORD(future_type, snapshot, snapshot_plan),
 	NUMBER(future_type, stores_proven),
 	ENUM(future_type, stores_verdict, STORES_FOLDED),
@@ -179,6 +180,10 @@ static const struct field life_site_fields[] = {
 	NUMBER(life_site, self_offset),
 	NUMBER(life_site, operations),
 	NUMBER(life_site, may_be_inlined),
+	NUMBER(life_site, guard_offset),
+	NUMBER(life_site, guard_bits),
+	NUMBER(life_site, guard_value),
+	NUMBER(life_site, is_executor),
 };
 RECORD_OF(life_site);
 

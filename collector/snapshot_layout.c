@@ -652,7 +652,8 @@ int snapshot_layout_plan(struct snapshot_layout *layout, Dwarf_Die *die,
 		free(planner.queue[planner.first++].values);
 	free(planner.queue);
 	/* The polled future alone tells nothing that its trap does not. */
-	if (plan->node_count <= 1 || layout->out_of_memory)
+	if ((plan->node_count == 1 && layout->type_of(layout->context, die) != SNAPSHOT_NONE) ||
+	    layout->out_of_memory)
 		snapshot_plan_free(plan);
 	return layout->out_of_memory ? -1 : 0;
 }

@@ -33,7 +33,8 @@ struct snapshot_layout *snapshot_layout_new(const struct dwarf_scopes *scopes,
 void snapshot_layout_free(struct snapshot_layout *layout);
 
 /*
- * Plan the snapshot of the future type that die describes. Returns 0 and fills *plan, to
+ * Plan the snapshot of the future type that die describes, or of one that holds futures.
+ * Returns 0 and fills *plan, to
  * be released with snapshot_plan_free, without nodes if no future can be told inside
  * it; or -1 when memory ran out.
  */

@@ -299,10 +299,10 @@ static void bind_trap(sqlite3_stmt *insert, const struct perf_stamp *stamp,
 	sqlite3_bind_int64(insert, 9, (sqlite3_int64)trap->state);
 	if (trap->return_address)
 		sqlite3_bind_int64(insert, 10, (sqlite3_int64)trap->return_address);
-	if (probe->kind == PROBE_LIFE)
-		return;
-	sqlite3_bind_int64(insert, 11, (sqlite3_int64)trap->waker_data);
-	sqlite3_bind_int64(insert, 12, (sqlite3_int64)trap->waker_vtable);
+	if (probe->kind == PROBE_ENTRY) {
+		sqlite3_bind_int64(insert, 11, (sqlite3_int64)trap->waker_data);
+		sqlite3_bind_int64(insert, 12, (sqlite3_int64)trap->waker_vtable);
+	}
 	sqlite3_bind_int64(insert, 14, (sqlite3_int64)trap->task_state);
 	if (probe->words)
 		sqlite3_bind_blob(insert, 15, trap->words,

@@ -154,6 +154,7 @@ static int write_type(struct writer *writer, size_t index)
 	if (writer->plan->choice.level == LEVEL_EXACT)
 		sqlite3_bind_int(insert, 11,
 				 probe_plan_has_stores(writer->plan, writer->image, index));
+	sqlite3_bind_int(insert, 12, probe_plan_sees_drops(writer->plan, writer->image, index));
 	return step(writer, INSERT_FUTURE_TYPE) || write_await_points(writer, type, id) ? -1
 											: 0;
 }
@@ -233,10 +234,10 @@ static void bind_probe(sqlite3_stmt *insert, const struct probe *probe, const ch
 }
 
 /* Of a probe on no end of a function: known, exits, runs_task, blocks_on, self_offset,
- * task_idle. */
+ * task_idle, task_drops. */
 static void bind_no_end(sqlite3_stmt *insert)
 {
-	static const int zeros[] = {9, 10, 11, 12, 18, 19, 20, 21};
+	static const int zeros[] = {9, 10, 11, 12, 18, 19, 20, 21, 23};
 
 	for (size_t i = 0; i < sizeof(zeros) / sizeof(zeros[0]); i++)
 		sqlite3_bind_int(insert, zeros[i], 0);
@@ -364,15 +365,23 @@ static int write_waker_vtables(struct writer *writer)
 
 static int write_life_probe(struct writer *writer, const struct probe *probe)
 {
-	const struct life_site *life = &writer->plan->images[probe->image].lives[probe->life];
+	const struct poll_sites *sites = &writer->plan->images[probe->image];
+	const struct life_site *life = &sites->lives[probe->life];
+	const struct future_type *type =
+		life->kind == LIFE_DROP ? &sites->types[life->type] : NULL;
 	sqlite3_stmt *insert = writer->statements[INSERT_PROBE];
 
 	bind_probe(insert, probe, life_names[life->kind]);
 	bind_no_end(insert);
 	bind_index(insert, 3, writer->first_type, life->type);
 	sqlite3_bind_text(insert, 8, life->symbol, -1, SQLITE_STATIC);
+	sqlite3_bind_int(insert, 9, type && type->state_offset >= 0);
+	sqlite3_bind_int(insert, 10, type != NULL);
 	sqlite3_bind_int64(insert, 16, (sqlite3_int64)life->address);
+	sqlite3_bind_int(insert, 18, life->is_executor);
 	sqlite3_bind_int64(insert, 19, (sqlite3_int64)life->self_offset);
+	sqlite3_bind_int(insert, 20, life->guard_bits);
+	sqlite3_bind_int(insert, 23, life->guard_value);
 	if (step(writer, INSERT_PROBE))
 		return -1;
 	return life->operations ? write_waker_function(writer, probe->id, life) : 0;
@@ -408,6 +417,7 @@ static int write_probe(struct writer *writer, const struct probe *probe)
 	sqlite3_bind_int(insert, 20, site->task_idle);
 	sqlite3_bind_int(insert, 21, site->blocks_on);
 	sqlite3_bind_int64(insert, 22, (sqlite3_int64)(site->end - site->address));
+	sqlite3_bind_int(insert, 23, 0);
 	return step(writer, INSERT_PROBE);
 }
 

@@ -173,6 +173,15 @@ struct poll *call_stack_find(const struct call_stack *stack, uint64_t address, u
 	return NULL;
 }
 
+void call_stack_pass(struct call_stack *stack, uint64_t sp, int64_t now,
+		     call_stack_closed *closed, void *context)
+{
+	struct poll *poll;
+
+	while ((poll = innermost(stack)) && poll->sp <= sp)
+		unwind_innermost(stack, now, closed, context);
+}
+
 void call_stack_end(struct call_stack *stack, call_stack_closed *closed, void *context)
 {
 	struct poll *poll;

@@ -30,6 +30,15 @@ enum row_kind {
 	ROW_SPAWN,    /* of a task */
 	ROW_WAKE,     /* a call of a waker */
 	ROW_EXECUTOR, /* of a poll that runs tasks: it is an executor's own */
+	ROW_DROP,     /* of a future that was not done */
+};
+
+/* Who drops a future. */
+enum dropper {
+	DROPPED_BY_POLL,     /* the poll around it */
+	DROPPED_BY_ABORT,    /* the executor, which found the task cancelled as it ran it */
+	DROPPED_BY_EXECUTOR, /* another function of it, as when the runtime ends */
+	DROPPED_OUTSIDE,     /* a thread in no poll */
 };
 
 struct future;
@@ -38,6 +47,7 @@ struct future;
 struct trapped {
 	int64_t type_id;
 	uint64_t address; /* of the future */
+	int64_t state;    /* of one that was dropped: then; -1: not known */
 };
 
 /* One poll. An id of 0 means none; times are CLOCK_MONOTONIC ns, 0: not known. */
@@ -93,15 +103,17 @@ struct poll {
 	size_t inner_count;
 	struct trapped *trapped; /* owned; polls that trapped which it made */
 	size_t trapped_count;
-	bool is_inferred; /* no trap of its own tells of it */
-	bool certain;     /* inferred: it happened, else it is likely */
-	bool by_store;    /* inferred: a trap at the store that ended it tells of it */
-	bool store_seen;  /* there was such a trap */
-	int64_t stored;   /* by_store: the state where it is suspended; 0: in none */
-	bool uncounted;   /* no store ended it, though one would have */
-	bool doubtful;    /* hosts: the poll in it may be the one before, which goes on */
-	bool hidden;      /* hosts: inlined polls around its calls were not chosen */
-	size_t node;      /* inferred: as in struct living */
+	struct trapped *drops; /* owned; futures that were dropped in it */
+	size_t drop_count;
+	bool is_inferred;    /* no trap of its own tells of it */
+	bool certain;        /* inferred: it happened, else it is likely */
+	bool by_store;       /* inferred: a trap at the store that ended it tells of it */
+	bool store_seen;     /* there was such a trap */
+	bool uncounted;      /* no store ended it, though one would have */
+	bool doubtful;       /* hosts: the poll in it may be the one before, which goes on */
+	bool hidden;         /* hosts: inlined polls around its calls were not chosen */
+	size_t node;         /* inferred: as in struct living */
+	int64_t later_state; /* inferred: in which it left a coroutine; 0: not known */
 	/* of futures.c */
 	struct future *future;
 	int64_t future_id;
@@ -112,7 +124,10 @@ struct poll {
 	int64_t state_after; /* -1: not known */
 	int64_t wait_ns;     /* -1: not known */
 	bool is_last;        /* of its future */
-	bool dropped;        /* the future was gone when its memory was used again */
+	bool drop_seen;      /* there was a trap as the future was dropped after this poll, */
+	int64_t drop_state;  /* in this state; -1: not known */
+	bool dropped; /* the future was dropped, or gone when its memory was used again */
+	enum dropper dropper; /* ROW_DROP: who does it */
 	bool finished; /* the future was ready when the function that polled it returned */
 	struct future *blocked; /* blocks_on: the future that it polls; NULL: not known */
 };
@@ -178,6 +193,10 @@ struct poll *call_stack_executor(const struct call_stack *stack);
  * address was passed in, at stack pointer sp; NULL: none.
  */
 struct poll *call_stack_find(const struct call_stack *stack, uint64_t address, uint64_t sp);
+
+/* Something else that is called trapped at stack pointer sp. Ends what is shown left. */
+void call_stack_pass(struct call_stack *stack, uint64_t sp, int64_t now,
+		     call_stack_closed *closed, void *context);
 
 /* The thread or the recording ended: every open poll goes on, or nobody knows. */
 void call_stack_end(struct call_stack *stack, call_stack_closed *closed, void *context);

@@ -21,6 +21,7 @@ struct future {
 	struct poll *last;           /* its last poll, not done yet; NULL: done */
 	struct poll *final; /* the one that was done when the recording ended, or NULL */
 	enum poll_result last_result;
+	bool dropped;      /* a trap told so: the next poll is of another one */
 	UT_hash_handle hh; /* keyed by key */
 };
 
@@ -100,7 +101,7 @@ static bool begins_future(const struct future *future, const struct poll *poll)
 {
 	bool ended = future->last_result == POLL_READY || future->last_result == POLL_PANICKED;
 
-	if (!future->id)
+	if (!future->id || future->dropped)
 		return true;
 	/* Two polls of one future cannot overlap: its end was lost. */
 	if (future->last && !future->last->closed && !future->last->runs_task)
@@ -112,6 +113,19 @@ static bool begins_future(const struct future *future, const struct poll *poll)
 	return ended && poll->state_before >= STATE_SUSPENDED;
 }
 
+/* What the state in which a future was dropped tells of its last poll. */
+static void apply_drop(struct poll *poll)
+{
+	if (!poll->drop_seen)
+		return;
+	if (poll->drop_state >= STATE_SUSPENDED)
+		poll->result = POLL_PENDING;
+	else if ((poll->result == POLL_UNKNOWN || poll->is_inferred) &&
+		 poll->drop_state >= STATE_RETURNED)
+		poll->result = poll->drop_state == STATE_RETURNED ? POLL_READY : POLL_PANICKED;
+	poll->dropped = poll->result == POLL_PENDING;
+}
+
 /* All is known of the last poll of future; next is the one after it, or NULL. */
 static void settle(struct futures *futures, struct future *future, const struct poll *next)
 {
@@ -120,6 +134,7 @@ static void settle(struct futures *futures, struct future *future, const struct 
 	future->last = NULL;
 	if (!poll)
 		return;
+	apply_drop(poll);
 	/* A coroutine that is polled while suspended had returned Pending. */
 	if (poll->result == POLL_UNKNOWN && next && next->state_known &&
 	    next->state_before >= STATE_SUSPENDED)
@@ -135,8 +150,10 @@ static void settle(struct futures *futures, struct future *future, const struct 
 		poll->state_after = STATE_PANICKED;
 	else if (next && next->state_known)
 		poll->state_after = next->state_before;
-	else if (poll->stored)
-		poll->state_after = poll->stored;
+	else if (poll->drop_seen)
+		poll->state_after = poll->drop_state;
+	else if (poll->later_state)
+		poll->state_after = poll->later_state;
 	else if (!next && poll->final.count)
 		poll->state_after = poll->final.futures[0].state;
 	/* What is inferred waits from poll to poll of the one that shows it. */
@@ -191,6 +208,7 @@ static void replace(struct futures *futures, struct future *future)
 	}
 	future->id = ++futures->future_count;
 	future->task_id = 0;
+	future->dropped = false;
 }
 
 /* Does another poll make this one? An executor's function is none. */
@@ -237,8 +255,9 @@ int futures_begin(struct futures *futures, struct poll *poll)
 	if (begins_future(future, poll)) {
 		replace(futures, future);
 	} else {
-		if (!poll->state_known && future->last && future->last->stored) {
-			poll->state_before = future->last->stored;
+		if (!poll->state_known && future->last && future->last->by_store &&
+		    future->last->later_state >= STATE_SUSPENDED) {
+			poll->state_before = future->last->later_state;
 			poll->state_known = true;
 		}
 		settle(futures, future, poll);
@@ -279,6 +298,59 @@ struct poll *futures_last(struct futures *futures, int64_t pid, uint64_t address
 		       : NULL;
 }
 
+static struct future *known_future(const struct futures *futures, const struct poll *drop)
+{
+	struct future_key key = {.pid = drop->pid,
+				 .address = drop->self,
+				 .type_id = drop->type_id,
+				 .address_known = true};
+	struct future *future;
+
+	HASH_FIND(hh, futures->by_key, &key, sizeof(key), future);
+	return future && !future->dropped ? future : NULL;
+}
+
+struct poll *futures_last_poll(struct futures *futures, const struct poll *drop)
+{
+	const struct future *future = known_future(futures, drop);
+
+	return future ? future->last : NULL;
+}
+
+bool futures_knows(const struct futures *futures, const struct poll *drop)
+{
+	return known_future(futures, drop) != NULL;
+}
+
+void futures_dropped(struct futures *futures, struct poll *drop)
+{
+	struct future *future = known_future(futures, drop);
+	bool is_other = drop->state_known && drop->state_before == STATE_UNRESUMED;
+
+	if (!future)
+		return;
+	/* It was done in a poll that did not trap, and that is yet to be inferred. */
+	if (drop->state_known && drop->state_before > STATE_UNRESUMED &&
+	    drop->state_before < STATE_SUSPENDED && future->last && future->last->closed &&
+	    future->last_result == POLL_PENDING)
+		return;
+	future->dropped = true;
+	if (!is_other) {
+		drop->future_id = future->id;
+		drop->task_id = future->last ? future->last->task_id : 0;
+		drop->result = future->last_result;
+	}
+	if (!future->last)
+		return;
+	future->last->drop_seen = !is_other;
+	future->last->drop_state = drop->state_known ? drop->state_before : -1;
+	if (is_other)
+		future->last->dropped = future->last->result == POLL_PENDING;
+	/* One that is open, if only because what it was inferred from is, ends later. */
+	if (future->last->closed)
+		settle(futures, future, NULL);
+}
+
 void futures_end(struct futures *futures, struct poll *poll)
 {
 	struct future *future = poll->future;
@@ -290,6 +362,7 @@ void futures_end(struct futures *futures, struct poll *poll)
 		settle(futures, &gone, NULL);
 		return;
 	}
+	apply_drop(poll);
 	future->last_result = poll->result;
 }
 

@@ -48,6 +48,19 @@ void futures_finished(struct future *future, bool all_seen);
 /* Its type: id in future_type. */
 int64_t futures_type(const struct future *future);
 
+/*
+ * The future that a ROW_DROP is about, by its process, address and type: the last poll of
+ * it that is not done, or NULL. Is one known at all that has not ended?
+ */
+struct poll *futures_last_poll(struct futures *futures, const struct poll *drop);
+bool futures_knows(const struct futures *futures, const struct poll *drop);
+
+/*
+ * That future ends. Fills in its id and task, and the result of its last poll; not, and
+ * what was known ends unseen, if the one dropped was never polled.
+ */
+void futures_dropped(struct futures *futures, struct poll *drop);
+
 /* The recording ended: no poll will follow. */
 void futures_finish(struct futures *futures);
 

@@ -1,6 +1,7 @@
 #include "inferred_polls.h"
 
 #include "inlining.h"
+#include "noted.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,12 +49,15 @@ void inferred_forget(struct poll *poll)
 	free(poll->final.futures);
 	free(poll->inner);
 	free(poll->trapped);
+	free(poll->drops);
 	poll->living = (struct living_set){0};
 	poll->final = (struct living_set){0};
 	poll->inner = NULL;
 	poll->inner_count = 0;
 	poll->trapped = NULL;
 	poll->trapped_count = 0;
+	poll->drops = NULL;
+	poll->drop_count = 0;
 }
 
 /* The nearest coroutine from around outwards that holds what lies at the address. */
@@ -148,11 +152,7 @@ struct poll *inferred_living(struct inferred *inferred, struct poll *outer,
 }
 bool inferred_has_trapped(const struct poll *outer, int64_t type_id, uint64_t address)
 {
-	for (size_t i = 0; i < outer->trapped_count; i++)
-		if (outer->trapped[i].type_id == type_id &&
-		    outer->trapped[i].address == address)
-			return true;
-	return false;
+	return noted_find(outer->trapped, outer->trapped_count, type_id, address);
 }
 /*
  * The future in set that has this place in the plan of the one around, and its type and
@@ -195,6 +195,34 @@ static const struct living *future_of(const struct living_set *set, const struct
 	return find_living(set, poll->node, poll->type_id, poll->self);
 }
 
+/* The drop in outer of that future. */
+static const struct trapped *drop_of(const struct poll *outer, const struct living *future)
+{
+	return noted_find(outer->drops, outer->drop_count, future->type_id, future->address);
+}
+
+/* Was it done as it was dropped? Then a poll came before that ended it. */
+static bool is_done(const struct trapped *drop)
+{
+	return drop && (drop->state == STATE_RETURNED || drop->state == STATE_PANICKED);
+}
+
+int inferred_begun(struct inferred *inferred, struct poll *around, const struct poll *drop)
+{
+	struct poll *poll;
+
+	/* A poll of it would have trapped; it was before the recording began. */
+	if (snapshots_type(inferred->snapshots, drop->type_id).complete)
+		return 0;
+	poll = inferred_poll(inferred, around, around, drop->type_id, drop->self, LIVING_NONE,
+			     STATE_UNRESUMED);
+	if (!poll)
+		return -1;
+	/* It did not live there before this poll. */
+	poll->certain = around->living.count && drop->self - around->self < around->size;
+	return 0;
+}
+
 /* Do traps tell of the future at index, or of one around it? */
 static bool is_told(const struct inferred *inferred, const struct poll *outer,
 		    const struct living_set *set, size_t index)
@@ -222,19 +250,25 @@ static int infer_before(struct inferred *inferred, struct poll *outer,
 	for (size_t i = 1; i < outer->living.count; i++) {
 		const struct living *future = &outer->living.futures[i];
 		size_t later = after ? same_future(after, &outer->living, i) : LIVING_NONE;
+		const struct trapped *drop = drop_of(outer, future);
 		bool certain =
-			future->certain ||
+			future->certain || is_done(drop) ||
 			(later != LIVING_NONE && after->futures[later].state != future->state);
 		bool is_gone = after ? later == LIVING_NONE : outer->result == POLL_READY;
 		struct poll *poll;
 
-		if (!future->begun || (!certain && !is_gone) ||
+		/* What was dropped in it may have been polled before; nobody knows. */
+		if (!future->begun || (!certain && !is_gone) || (drop && !is_done(drop)) ||
 		    is_told(inferred, outer, &outer->living, i))
 			continue;
 		poll = inferred_living(inferred, outer, &outer->living, i, false);
 		if (!poll)
 			return -1;
 		poll->certain |= certain;
+		if (is_done(drop)) {
+			poll->drop_seen = true;
+			poll->drop_state = drop->state;
+		}
 	}
 	return 0;
 }
@@ -249,7 +283,8 @@ static int infer_after(struct inferred *inferred, struct poll *outer,
 {
 	for (size_t i = 1; i < after->count; i++) {
 		const struct living *future = &after->futures[i];
-		size_t before = same_future(&outer->living, after, i);
+		size_t before = drop_of(outer, future) ? LIVING_NONE
+						       : same_future(&outer->living, after, i);
 		bool is_new = before == LIVING_NONE;
 		struct poll *poll;
 
@@ -336,7 +371,11 @@ static void end_inner(struct inferred *inferred, struct poll *outer,
 	for (size_t i = 0; i < outer->inner_count; i++) {
 		struct poll *poll = outer->inner[i];
 
+		const struct living *later = future_of(after, poll);
+
 		poll->result = result_of(poll, after);
+		if (later && later->state > 0)
+			poll->later_state = later->state;
 		if (poll->result == POLL_PENDING && next && outer->end_ns)
 			poll->wait_ns = next->start_ns - outer->end_ns;
 	}

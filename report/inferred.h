@@ -65,6 +65,12 @@ enum inferred_over inferred_over(const struct inferred *inferred, const struct p
 int inferred_place(struct inferred *inferred, struct poll *poll);
 
 /*
+ * The future that a ROW_DROP is about is suspended, and no poll of it is known: it was polled
+ * where the drop is, in the poll around. Makes that poll. Returns 0, or -1 when memory ran out.
+ */
+int inferred_begun(struct inferred *inferred, struct poll *around, const struct poll *drop);
+
+/*
  * A store at time now, in outer or in what is inlined into it, ended a poll of the
  * coroutine that end, of stores, tells of, with that state. Returns 0, or -1 when memory
  * ran out.

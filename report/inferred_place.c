@@ -1,6 +1,7 @@
 #include "inferred_polls.h"
 
 #include "inlining.h"
+#include "noted.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -124,18 +125,10 @@ static struct poll *place_by_memory(struct inferred *inferred, struct poll *oute
 
 static int note_trapped(struct poll *outer, const struct poll *poll)
 {
-	struct trapped *grown;
-
 	/* It may go on for as long as the program does. */
 	if (outer->hosts && inferred_has_trapped(outer, poll->type_id, poll->self))
 		return 0;
-	grown = realloc(outer->trapped, (outer->trapped_count + 1) * sizeof(*grown));
-
-	if (!grown)
-		return -1;
-	outer->trapped = grown;
-	grown[outer->trapped_count++] = (struct trapped){poll->type_id, poll->self};
-	return 0;
+	return noted_add(&outer->trapped, &outer->trapped_count, poll);
 }
 
 uint64_t inferred_host(const struct inferred *inferred, int64_t image_id,

@@ -102,7 +102,7 @@ int inferred_store(struct inferred *inferred, struct poll *outer, const struct s
 		return 0;
 	poll->certain = true;
 	poll->by_store = true;
-	poll->stored = poll->result == POLL_PENDING ? state : 0;
+	poll->later_state = state;
 	poll->end_ns = now;
 	if (add_awaitees(inferred, outer, poll, stores, state))
 		return -1;

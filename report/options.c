@@ -23,6 +23,8 @@ static const char help[] =
 	"  chains   each await chain, longest wait first\n"
 	"  waits    who awaited whom, and in which line, longest wait first\n"
 	"  calls    each async function as a call: how often, how long, and who awaited it\n"
+	"  cancels  what was dropped before it was done: where, by whom, after what time\n"
+	"  panics   where polls panicked, and the await chain they were in\n"
 	"  pending  what the tasks that had not ended waited for at the end\n"
 	"  polls    every poll, in the order of time\n"
 	"  probes   hits of the probes of asyncrec --probe, and in which future they were\n"

@@ -24,6 +24,7 @@ int recording_reconstruct(sqlite3 *db, char **why)
 		{.sql = sql_reconstruct_wakes},
 		{.sql = sql_reconstruct_wake_sums},
 		{.sql = sql_reconstruct_spawns},
+		{.sql = sql_reconstruct_cancels},
 		{.sql = sql_reconstruct_counts},
 		{.sql = sql_reconstruct_pending},
 		{.sql = sql_reconstruct_finish},

@@ -38,6 +38,7 @@ enum output_column {
 	OUT_SOURCE,
 	OUT_CERTAIN,
 	OUT_RUNNER,
+	OUT_DROPPER,
 };
 
 struct replay_table {
@@ -136,11 +137,16 @@ static void result_text(sqlite3_context *context, enum poll_result result)
 		sqlite3_result_text(context, names[result], -1, SQLITE_STATIC);
 }
 
-static const char *const row_names[] = {[ROW_POLL] = "poll",
-					[ROW_HIT] = "hit",
-					[ROW_SPAWN] = "spawn",
-					[ROW_WAKE] = "wake",
-					[ROW_EXECUTOR] = "executor"};
+static const char *const row_names[] = {
+	[ROW_POLL] = "poll", [ROW_HIT] = "hit",           [ROW_SPAWN] = "spawn",
+	[ROW_WAKE] = "wake", [ROW_EXECUTOR] = "executor", [ROW_DROP] = "drop"};
+
+static const char *const dropper_names[] = {
+	[DROPPED_BY_POLL] = "poll",
+	[DROPPED_BY_ABORT] = "abort",
+	[DROPPED_BY_EXECUTOR] = "executor",
+	[DROPPED_OUTSIDE] = "outside",
+};
 
 /* Without a call of these the column is NULL. */
 static void result_if(sqlite3_context *context, bool known, int64_t value)
@@ -247,6 +253,11 @@ static int vtab_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
 		break;
 	case OUT_RUNNER:
 		result_if(context, poll->runner_event_id, poll->runner_event_id);
+		break;
+	case OUT_DROPPER:
+		if (poll->row == ROW_DROP)
+			sqlite3_result_text(context, dropper_names[poll->dropper], -1,
+					    SQLITE_STATIC);
 		break;
 	}
 	return SQLITE_OK;

@@ -1,6 +1,7 @@
 #include "replay_events.h"
 
 #include "call_stack.h"
+#include "cancels.h"
 #include "futures.h"
 #include "hosting.h"
 #include "inferred.h"
@@ -42,6 +43,7 @@ enum input_column {
 	IN_SNAPSHOT,
 	IN_BLOCKS_ON,
 	IN_FUNCTION_SIZE,
+	IN_IS_SUSPEND,
 };
 
 /*
@@ -57,6 +59,7 @@ struct hit {
 struct thread {
 	int64_t tid;
 	struct call_stack stack;
+	struct drop_stack drops;
 	struct hit *hits;  /* owned; not given out yet, the youngest */
 	UT_hash_handle hh; /* keyed by tid */
 };
@@ -74,6 +77,7 @@ struct replay {
 	struct thread *thread;     /* the one that the current event is of */
 	struct futures *futures;   /* owned */
 	struct inferred *inferred; /* owned */
+	struct cancels *cancels;   /* owned */
 	struct stores *stores;     /* owned */
 	struct loss *losses;       /* owned */
 	size_t loss_count;
@@ -505,10 +509,60 @@ static void take_store(struct replay *replay, struct thread *thread)
 	}
 }
 
+/* A future is dropped. */
+static void take_drop(struct replay *replay, struct thread *thread)
+{
+	sqlite3_stmt *row = replay->input;
+	struct drop_trap trap = {
+		.words = sqlite3_column_blob(row, IN_SNAPSHOT),
+		.word_count = (size_t)sqlite3_column_bytes(row, IN_SNAPSHOT) / sizeof(uint64_t),
+		.bias = (uint64_t)sqlite3_column_int64(row, IN_BIAS),
+		.is_suspend = sqlite3_column_int(row, IN_IS_SUSPEND),
+		.is_executor = sqlite3_column_int(row, IN_RUNS_TASK),
+	};
+	struct poll *drop;
+	int taken;
+
+	/* What could hold a future holds none. */
+	if (sqlite3_column_int(row, IN_IDLE))
+		return;
+	drop = calloc(1, sizeof(*drop));
+	if (!drop) {
+		replay->out_of_memory = true;
+		return;
+	}
+	*drop = (struct poll){
+		.row = ROW_DROP,
+		.event_id = sqlite3_column_int64(row, IN_EVENT),
+		.type_id = sqlite3_column_int64(row, IN_TYPE),
+		.pid = sqlite3_column_int64(row, IN_PID),
+		.tid = thread->tid,
+		.probe_id = sqlite3_column_int64(row, IN_ENTRY_PROBE),
+		.sp = (uint64_t)sqlite3_column_int64(row, IN_SP),
+		.self = (uint64_t)sqlite3_column_int64(row, IN_SELF),
+		.self_known = true,
+		.size = (uint64_t)sqlite3_column_int64(row, IN_SIZE),
+		.start_ns = sqlite3_column_int64(row, IN_TIME),
+		.state_before = sqlite3_column_int64(row, IN_STATE),
+		.state_known = sqlite3_column_int(row, IN_STATE_KNOWN),
+		.wait_ns = -1,
+		.state_after = -1,
+	};
+	call_stack_pass(&thread->stack, drop->sp, drop->start_ns, take_closed, replay);
+	taken = cancels_take(replay->cancels, &thread->drops, &thread->stack, drop, &trap);
+	if (taken < 0)
+		replay->out_of_memory = true;
+	if (taken > 0)
+		add_row(replay, drop);
+	else
+		free(drop);
+}
+
 /* A thread begins; its id may be that of one that has ended. */
 static void start_thread(struct replay *replay, struct thread *thread)
 {
 	call_stack_end(&thread->stack, take_closed, replay);
+	cancels_pass(&thread->drops, UINT64_MAX);
 }
 
 static void leave_by_return(struct replay *replay, struct thread *thread)
@@ -529,7 +583,7 @@ static void take_row(struct replay *replay)
 	} takers[] = {
 		{"entry", enter},      {"exit", leave_by_return}, {"tail", leave_by_jump},
 		{"store", take_store}, {"start", start_thread},   {"user", take_hit},
-		{"wake", take_wake},   {"spawn", take_spawn},
+		{"wake", take_wake},   {"spawn", take_spawn},     {"drop", take_drop},
 	};
 	const char *kind = (const char *)sqlite3_column_text(replay->input, IN_KIND);
 	struct thread *thread = thread_of(replay, sqlite3_column_int64(replay->input, IN_TID));
@@ -538,6 +592,9 @@ static void take_row(struct replay *replay)
 	for (size_t i = 0; thread && kind && i < sizeof(takers) / sizeof(takers[0]); i++) {
 		if (strcmp(kind, takers[i].kind) != 0)
 			continue;
+		if (takers[i].take != take_drop)
+			cancels_pass(&thread->drops,
+				     (uint64_t)sqlite3_column_int64(replay->input, IN_SP));
 		takers[i].take(replay, thread);
 		/* A hit may be in the poll whose entry comes next. */
 		if (takers[i].take != take_hit)
@@ -665,10 +722,12 @@ static void clear(struct replay *replay)
 	{
 		HASH_DEL(replay->threads, thread);
 		call_stack_free(&thread->stack);
+		cancels_forget(&thread->drops);
 		free(thread);
 	}
 	futures_free(replay->futures);
 	inferred_free(replay->inferred);
+	cancels_free(replay->cancels);
 	stores_free(replay->stores);
 	free(replay->losses);
 	free(replay->rows);
@@ -689,8 +748,9 @@ int replay_start(struct replay *replay)
 	clear(replay);
 	replay->futures = futures_new(take_done, replay);
 	replay->inferred = inferred_load(replay->db, begin_inferred, end_inferred, replay);
+	replay->cancels = cancels_load(replay->db, replay->futures, replay->inferred);
 	replay->stores = stores_load(replay->db);
-	if (!replay->futures || !replay->inferred || !replay->stores)
+	if (!replay->futures || !replay->inferred || !replay->cancels || !replay->stores)
 		return SQLITE_NOMEM;
 	status = load_losses(replay);
 	if (status == SQLITE_OK)

@@ -21,7 +21,8 @@ static const struct view {
 	{"chains", sql_view_chains, "chain"},  {"waits", sql_view_waits, "child"},
 	{"calls", sql_view_calls, "callee"},   {"pending", sql_view_pending, "chain"},
 	{"polls", sql_view_polls, "future"},   {"probes", sql_view_probes, "probe"},
-	{"wakes", sql_view_wakes, "woken"},
+	{"wakes", sql_view_wakes, "woken"},    {"cancels", sql_view_cancels, "future"},
+	{"panics", sql_view_panics, "chain"},
 };
 
 /* The SQL operator: REGEXP(pattern, text). */

@@ -3,6 +3,7 @@
 -- unless a column says otherwise. Times are CLOCK_MONOTONIC nanoseconds.
 
 -- name: derived_drop
+DROP TABLE IF EXISTS cancel;
 DROP TABLE IF EXISTS pending_chain;
 DROP TABLE IF EXISTS probe_hit;
 DROP TABLE IF EXISTS await_chain;
@@ -178,7 +179,8 @@ CREATE TABLE poll_count (
     polls INTEGER NOT NULL,
     ready INTEGER NOT NULL,   -- polls that returned Ready
     pending INTEGER NOT NULL, -- polls that returned Pending
-    cancelled INTEGER NOT NULL, -- futures dropped while pending, as far as seen
+    cancelled INTEGER NOT NULL, -- futures dropped while pending
+    cancelled_exact INTEGER NOT NULL, -- 1: certainly every one; 0: cancelled is a lower bound
     panicked INTEGER NOT NULL, -- polls that ended in a panic
     busy_ns INTEGER NOT NULL, -- inside its polls
     self_ns INTEGER NOT NULL, -- the same less the polls inside them
@@ -222,4 +224,33 @@ CREATE TABLE pending_chain (
     chain_id INTEGER NOT NULL REFERENCES await_chain (id),
     since_ns INTEGER NOT NULL, -- of its last poll
     waited_ns INTEGER NOT NULL -- from then to the end of the recording
+);
+
+-- One row per future that was dropped before it was done.
+CREATE TABLE cancel (
+    id INTEGER PRIMARY KEY,
+    future_id INTEGER REFERENCES future (id), -- NULL: it was never polled, or none of its
+                              -- polls was seen
+    task_id INTEGER REFERENCES task (id), -- that it was part of; NULL: likewise
+    future_type_id INTEGER NOT NULL REFERENCES future_type (id),
+    polled INTEGER NOT NULL,  -- 0: it was dropped before its first poll
+    event_id INTEGER REFERENCES event (id), -- trap that tells of it; NULL: what follows is
+                              -- concluded from later traps
+    time_ns INTEGER,          -- when; exact 0: by this time; NULL: nobody knows
+    since_ns INTEGER NOT NULL, -- exact 0: not before this time, else the same
+    exact INTEGER NOT NULL,   -- 1: at time_ns; 0: its drop glue was inlined, so that only
+                              -- bounds are known
+    state INTEGER,            -- of the coroutine as it was dropped; NULL: no coroutine
+    await_point_id INTEGER REFERENCES await_point (id), -- where it was suspended
+    outer_id INTEGER REFERENCES cancel (id), -- it lay in this future, and was dropped with it
+    tid INTEGER,              -- of the thread; NULL: not known
+    how TEXT                  -- who dropped it: poll (by_poll_id), abort (an executor, which
+        CHECK (how IN ('poll', 'abort', 'executor', 'outside')), -- ran its cancelled task),
+                              -- executor (otherwise, as when the runtime ends), outside (a
+                              -- thread in no poll); NULL: not known
+    by_poll_id INTEGER REFERENCES poll (id), -- the innermost poll it was dropped in; NULL:
+                              -- in none, or not known
+    by_future_id INTEGER REFERENCES future (id), -- of that poll; or which had it in its memory
+    by_task_id INTEGER REFERENCES task (id), -- of that future
+    ran_ns INTEGER            -- from its first poll to time_ns; NULL: not known
 );

@@ -3,11 +3,15 @@
 -- name: replay_columns
 -- What the events say when they are replayed (report/replay.c): one row per poll, and one
 -- per hit of a probe of the user's own: event_id, and of the poll it was in parent_id,
--- future_id and task_id (NULL: in none); the rest of it has no meaning. A spawn or wake is
--- like a hit; between the polls of a task its executor wakes others in that task's name. An
--- executor has the future_id of a future of its own, in whose polls it runs tasks.
+-- future_id and task_id (NULL: in none). A spawn or wake is like a hit; between the polls of
+-- a task its executor wakes others in that task's name. An executor has the future_id of a
+-- future of its own, in whose polls it runs tasks. And one row per drop of a future that was
+-- not done: an id from 1 on, event_id, the poll it was in as parent_id, state_before,
+-- start_ns, and in ordinal the id of the drop of the future that held it; future_id and
+-- task_id are of the future dropped (NULL: it was never polled). What else they have has no
+-- meaning.
 CREATE TABLE replay (
-    row TEXT,                -- poll, hit, spawn, wake or executor
+    row TEXT,                -- poll, hit, spawn, wake, executor or drop
     id INTEGER,              -- poll: from 1 on
     event_id INTEGER,        -- of the entry
     future_id INTEGER,       -- from 1 on, in the order of the first poll
@@ -36,8 +40,9 @@ CREATE TABLE replay (
     finished INTEGER,        -- 1: the future is known to have been ready after it
     source TEXT,             -- probe or snapshot
     certain INTEGER,         -- 0: likely, but not sure to have happened
-    runner_event_id INTEGER  -- entry of the executor's function that runs the task whose root
+    runner_event_id INTEGER, -- entry of the executor's function that runs the task whose root
                              -- this polls; NULL: unknown, or it is no root
+    dropper TEXT             -- drop: poll, abort, executor or outside
 );
 
 -- name: replay_losses
@@ -54,17 +59,28 @@ SELECT e.id, e.time_ns, e.pid, e.tid, e.address - p.address + p.function_address
     e.sp + p.stack_above, e.self + p.self_offset, e.state, e.result,
     p.kind, p.entry_id, p.future_type_id, p.self_known, p.state_known, p.exits,
     p.result_is, p.result_value, p.tail_address, p.function_address, t.size_bytes,
-    p.runs_task, (e.task_state & p.task_idle) <> 0, p.image_id,
+    p.runs_task, (e.task_state & p.task_idle) <> p.task_drops, p.image_id,
     e.return_address - (e.address - p.address), e.address - p.address, e.snapshot, p.blocks_on,
-    p.function_size
+    p.function_size, p.kind = 'drop' AND EXISTS (SELECT 1 FROM await_point a
+        WHERE a.future_type_id = p.future_type_id AND a.state = e.state)
 FROM event e JOIN probe p ON p.id = e.probe_id
 LEFT JOIN future_type t ON t.id = p.future_type_id
 UNION ALL
 -- A thread id that is used again begins with an empty stack.
 SELECT 0, time_ns, pid, tid, 0, 0, 0, 0, 0, 'start', 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0,
-    0, NULL, 0, 0
+    0, NULL, 0, 0, 0
 FROM thread_event WHERE kind = 'start'
 ORDER BY 2;
+
+-- name: shared_glue
+-- The optimiser lets types whose drop glue is the same code share it: that of a coroutine
+-- which is probed may be another one's, which then has none of its own.
+WITH probed AS (SELECT DISTINCT future_type_id AS id FROM probe WHERE kind = 'drop')
+SELECT t.id, o.id FROM future_type t JOIN future_type o
+    ON o.image_id = t.image_id AND o.size_bytes = t.size_bytes AND o.id <> t.id
+WHERE t.kind <> 'future' AND o.kind <> 'future'
+    AND t.id IN (SELECT id FROM probed) AND o.id NOT IN (SELECT id FROM probed)
+ORDER BY t.id;
 
 -- name: store_ends
 -- Every coroutine whose poll may end at a store, once for each poll inlined around it,
@@ -151,6 +167,10 @@ SELECT event_id, parent_id AS poll_id, future_id, task_id FROM replayed
 WHERE row = 'wake'
     AND coalesce(future_id, 0) NOT IN (SELECT future_id FROM replayed WHERE row = 'executor');
 CREATE UNIQUE INDEX temp.wake_place_event_id ON wake_place (event_id);
+CREATE TEMP TABLE dropped AS
+SELECT id, event_id, future_id, task_id, future_type_id, tid, start_ns AS time_ns,
+    state_before AS state, parent_id AS by_poll_id, ordinal AS outer_id, dropper AS how
+FROM replayed WHERE row = 'drop';
 DELETE FROM replayed WHERE row <> 'poll';
 
 INSERT INTO chain (id, parent_id, future_type_id)
@@ -176,7 +196,7 @@ GROUP BY c.future_id;
 CREATE UNIQUE INDEX temp.awaited_future_id ON awaited (future_id);
 
 CREATE TEMP TABLE ended AS
-SELECT future_id, start_ns, CASE
+SELECT future_id, start_ns, coalesce(end_ns, start_ns) AS end_ns, state_after, CASE
         WHEN finished THEN 'ready'
         WHEN dropped THEN 'cancelled'
         WHEN result = 'pending' OR running THEN 'live'
@@ -208,6 +228,8 @@ LEFT JOIN poll up ON up.id = s.parent_id
 LEFT JOIN chain ON chain.id = up.chain_id
 LEFT JOIN awaited w ON w.future_id = s.future_id
 ORDER BY s.future_id;
+
+UPDATE future SET outcome = 'cancelled' WHERE id IN (SELECT future_id FROM dropped);
 
 -- A future that is still pending when the coroutine that holds it has ended was
 -- dropped with it.
@@ -372,6 +394,80 @@ FROM (SELECT t.id, count(w.id) AS wakes, coalesce(sum(w.by_task_id = w.task_id),
     WHERE t.wakes_exact IS NOT NULL GROUP BY t.id) w
 WHERE w.id = task.id;
 
+-- name: reconstruct_cancels
+INSERT INTO cancel (id, future_id, task_id, future_type_id, polled, event_id, time_ns, since_ns,
+    exact, state, await_point_id, outer_id, tid, how, by_poll_id, by_future_id, by_task_id, ran_ns)
+SELECT d.id, d.future_id, f.task_id, d.future_type_id, d.state IS NOT 0, d.event_id, d.time_ns,
+    d.time_ns, 1, d.state, a.id, d.outer_id, d.tid, d.how, d.by_poll_id, p.future_id, p.task_id,
+    d.time_ns - f.first_poll_ns
+FROM dropped d LEFT JOIN future f ON f.id = d.future_id LEFT JOIN poll p ON p.id = d.by_poll_id
+LEFT JOIN await_point a ON a.future_type_id = d.future_type_id AND a.state = d.state;
+
+-- Futures of whose drop no trap tells.
+CREATE TEMP TABLE unseen AS
+SELECT f.id, f.task_id, f.future_type_id, f.container_id, f.first_poll_ns, f.last_poll_ns,
+    e.end_ns, e.state_after AS state, a.id AS await_point_id, up.state AS parent_state
+FROM future f JOIN ended e ON e.future_id = f.id
+LEFT JOIN await_point a ON a.future_type_id = f.future_type_id AND a.state = e.state_after
+LEFT JOIN await_point up ON up.id = f.await_point_id
+WHERE f.outcome = 'cancelled'
+    AND f.id NOT IN (SELECT future_id FROM dropped WHERE future_id IS NOT NULL);
+CREATE INDEX temp.unseen_container_id ON unseen (container_id);
+
+-- By when a future had ended: what is inferred ends with the poll around it.
+CREATE TEMP TABLE until AS
+WITH RECURSIVE around(future_id, parent_id, end_ns) AS (
+    SELECT future_id, parent_id, end_ns FROM replayed
+    WHERE is_last AND future_id IN (SELECT container_id FROM unseen)
+    UNION ALL
+    SELECT a.future_id, p.parent_id, p.end_ns FROM around a JOIN poll p ON p.id = a.parent_id
+    WHERE a.end_ns IS NULL
+)
+SELECT future_id, end_ns FROM around WHERE end_ns IS NOT NULL;
+CREATE INDEX temp.until_future_id ON until (future_id);
+
+-- Those that were suspended where the future was that held them: they were dropped with it.
+INSERT INTO cancel (future_id, task_id, future_type_id, polled, time_ns, since_ns, exact, state,
+    await_point_id, outer_id, tid, how, by_poll_id, by_future_id, by_task_id, ran_ns)
+WITH RECURSIVE inside(id, outer_id, state, last_poll_ns) AS (
+    SELECT future_id, id, state, (SELECT last_poll_ns FROM future f WHERE f.id = future_id)
+    FROM cancel WHERE future_id IS NOT NULL
+    UNION ALL
+    SELECT u.id, i.outer_id, u.state, u.last_poll_ns
+    FROM inside i JOIN unseen u ON u.container_id = i.id
+    WHERE u.last_poll_ns >= i.last_poll_ns
+        AND coalesce(u.parent_state = i.state, 1)
+)
+SELECT u.id, u.task_id, u.future_type_id, 1, c.time_ns, c.time_ns, 1, u.state, u.await_point_id,
+    c.id, c.tid, c.how, c.by_poll_id, c.by_future_id, c.by_task_id, c.time_ns - u.first_poll_ns
+FROM inside i JOIN unseen u ON u.id = i.id JOIN cancel c ON c.id = i.outer_id;
+DELETE FROM unseen WHERE id IN (SELECT future_id FROM cancel);
+
+-- The others were gone when their memory was used again, or with what held them.
+INSERT INTO cancel (future_id, task_id, future_type_id, polled, time_ns, since_ns, exact, state,
+    await_point_id, how, by_future_id, by_task_id, ran_ns)
+WITH RECURSIVE reused AS (
+    SELECT id, lead(first_poll_ns) OVER (
+        PARTITION BY pid, address, future_type_id ORDER BY id) AS by_ns
+    FROM future WHERE address IS NOT NULL
+), gone(id, time_ns) AS (
+    SELECT u.id, coalesce(min(r.by_ns, c.time_ns), r.by_ns, c.time_ns,
+        CASE WHEN h.outcome IN ('ready', 'panicked') THEN e.end_ns END)
+    FROM unseen u LEFT JOIN reused r ON r.id = u.id
+    LEFT JOIN future h ON h.id = u.container_id LEFT JOIN until e ON e.future_id = h.id
+    LEFT JOIN cancel c ON c.future_id = h.id
+    WHERE NOT EXISTS (SELECT 1 FROM unseen o WHERE o.id = u.container_id)
+    UNION ALL
+    SELECT u.id, coalesce(min(r.by_ns, g.time_ns), r.by_ns, g.time_ns)
+    FROM gone g JOIN unseen u ON u.container_id = g.id LEFT JOIN reused r ON r.id = u.id
+)
+SELECT u.id, u.task_id, u.future_type_id, 1, g.time_ns, u.end_ns, 0, u.state, u.await_point_id,
+    CASE WHEN h.id IS NOT NULL THEN 'poll' END, h.id, h.task_id, g.time_ns - u.first_poll_ns
+FROM unseen u JOIN gone g ON g.id = u.id
+-- What held it goes on, or went on for a while, without it.
+LEFT JOIN future h ON h.id = u.container_id AND h.outcome IS NOT 'cancelled'
+ORDER BY u.id;
+
 -- name: reconstruct_counts
 CREATE TEMP TABLE chain_sum AS
 SELECT chain_id, sum(certain) AS polls, sum(result IS 'ready' AND certain) AS ready,
@@ -382,8 +478,8 @@ SELECT chain_id, sum(certain) AS polls, sum(result IS 'ready' AND certain) AS re
     coalesce(sum(CASE WHEN NOT child_pending THEN wait_ns END), 0) AS leaf_wait_ns
 FROM poll GROUP BY chain_id;
 
-INSERT INTO poll_count (name, kind, futures, polls, ready, pending, cancelled, panicked, busy_ns,
-    self_ns, wait_ns, source, exact, future_type_id)
+INSERT INTO poll_count (name, kind, futures, polls, ready, pending, cancelled, cancelled_exact,
+    panicked, busy_ns, self_ns, wait_ns, source, exact, future_type_id)
 WITH polled AS (
     SELECT c.future_type_id, sum(polls) AS polls, sum(ready) AS ready, sum(pending) AS pending,
         sum(panicked) AS panicked, sum(busy_ns) AS busy_ns, sum(self_ns) AS self_ns,
@@ -391,8 +487,9 @@ WITH polled AS (
         sum(rows) AS rows
     FROM chain_sum s JOIN chain c ON c.id = s.chain_id GROUP BY c.future_type_id
 ), made AS (
-    SELECT future_type_id, count(*) AS futures, sum(outcome IS 'cancelled') AS cancelled
-    FROM future GROUP BY future_type_id
+    SELECT future_type_id, count(*) AS futures FROM future GROUP BY future_type_id
+), gone AS (
+    SELECT future_type_id, sum(polled) AS cancelled FROM cancel GROUP BY future_type_id
 ), doubtful AS (
     -- What ended at a store that may be another coroutine's.
     SELECT DISTINCT s.future_type_id AS id FROM state_store s JOIN event e ON e.probe_id = s.probe_id
@@ -400,7 +497,9 @@ WITH polled AS (
 )
 -- A type that is in several files is one.
 SELECT t.name, t.kind, coalesce(sum(m.futures), 0), coalesce(sum(p.polls), 0),
-    coalesce(sum(p.ready), 0), coalesce(sum(p.pending), 0), coalesce(sum(m.cancelled), 0),
+    coalesce(sum(p.ready), 0), coalesce(sum(p.pending), 0), coalesce(sum(g.cancelled), 0),
+    min(t.drops_traced) AND NOT EXISTS (SELECT 1 FROM lost)
+        AND EXISTS (SELECT 1 FROM meta WHERE key = 'end_ns'),
     coalesce(sum(p.panicked), 0), coalesce(sum(p.busy_ns), 0), coalesce(sum(p.self_ns), 0),
     coalesce(sum(p.wait_ns), 0),
     CASE WHEN sum(p.stores) > 0 THEN 'store' WHEN sum(p.snapshots) = sum(p.rows) THEN 'snapshot'
@@ -409,8 +508,8 @@ SELECT t.name, t.kind, coalesce(sum(m.futures), 0), coalesce(sum(p.polls), 0),
         AND NOT EXISTS (SELECT 1 FROM lost)
         AND EXISTS (SELECT 1 FROM meta WHERE key = 'end_ns'), min(t.id)
 FROM future_type t LEFT JOIN polled p ON p.future_type_id = t.id
-LEFT JOIN made m ON m.future_type_id = t.id
-WHERE p.rows > 0 OR t.stores_proven
+LEFT JOIN made m ON m.future_type_id = t.id LEFT JOIN gone g ON g.future_type_id = t.id
+WHERE p.rows > 0 OR t.stores_proven OR g.cancelled > 0
     OR t.id IN (SELECT future_type_id FROM probe WHERE kind = 'entry')
 GROUP BY t.name, t.kind;
 
@@ -454,4 +553,7 @@ DROP TABLE temp.replayed;
 DROP TABLE temp.awaited;
 DROP TABLE temp.ended;
 DROP TABLE temp.held;
+DROP TABLE temp.dropped;
+DROP TABLE temp.unseen;
+DROP TABLE temp.until;
 DROP TABLE temp.chain_sum;

@@ -33,6 +33,9 @@ CREATE TABLE future_type (
     left_out INTEGER NOT NULL, -- futures that may lie in its memory and that traps do not
                             -- read, for want of room
     complete INTEGER NOT NULL, -- 1: every physical copy of its poll is probed and none is inlined
+    drops_traced INTEGER NOT NULL, -- 1: every drop of such a future is a trap; 0: its drop
+                            -- glue is inlined somewhere, not probed, does nothing, or may
+                            -- be that of another type, too
     stores_proven INTEGER   -- level exact, 1: some of its polls are inlined, and the stores of
                             -- state_store are proven to be hit once by each of them all;
                             -- NULL: not looked for
@@ -55,7 +58,7 @@ CREATE TABLE probe (
     image_id INTEGER NOT NULL REFERENCES image (id),
     future_type_id INTEGER REFERENCES future_type (id), -- NULL: it tells of no poll
     runs_task INTEGER NOT NULL, -- 1: the function in which an executor runs a task; what it
-                            -- polls is awaited by nobody
+                            -- polls is awaited by nobody; drop: or ends one
     blocks_on INTEGER NOT NULL, -- 1: then, it returns when the one future that it polls is ready
     kind TEXT NOT NULL      -- entry, exit (a return), tail (a jump to another function,
                             -- which returns in this one's place), store (see state_store)
@@ -70,11 +73,12 @@ CREATE TABLE probe (
     function_address INTEGER NOT NULL, -- of the function's first instruction, likewise
     function_size INTEGER,        -- bytes of it; NULL: unknown
     symbol TEXT,                  -- linkage name; NULL: none
-    state_known INTEGER NOT NULL, -- entry: event.state holds the coroutine's state
-    self_known INTEGER NOT NULL,  -- entry: event.self tells the future's address
+    state_known INTEGER NOT NULL, -- entry, drop: event.state holds the coroutine's state
+    self_known INTEGER NOT NULL,  -- entry, drop: event.self tells the future's address
     self_offset INTEGER NOT NULL, -- entry, drop: which is that many bytes above event.self
     task_idle INTEGER NOT NULL,   -- entry, runs_task: bits of event.task_state; with one set
-                                  -- the executor did not poll the future
+                                  -- the executor did not poll the future; drop: likewise,
+    task_drops INTEGER NOT NULL,  -- and a future is dropped if of them just these are set
     waker_known INTEGER NOT NULL, -- entry: event.waker_data and waker_vtable are read
     exits INTEGER NOT NULL,       -- entry: 1 if every exit of the function is probed
     -- exit: event.result is the discriminant of the returned Poll<T>.
@@ -160,11 +164,12 @@ CREATE TABLE event (
                             -- address of the task, or of the future that is to be one
     state INTEGER,          -- entry: the coroutine's state before this poll; drop: then;
                             -- spawn: size of the future at self, 0: that is the task
-    task_state INTEGER,     -- entry, runs_task: lowest byte of the executor's state of the task
+    task_state INTEGER,     -- entry, runs_task: lowest byte of the executor's state of the task;
+                            -- drop: byte that tells if there is a future to drop
     return_address INTEGER, -- entry, wake, waker, drop: where the call came from
     waker_data INTEGER,     -- entry: the two words of the RawWaker in the Context
     waker_vtable INTEGER,
-    snapshot BLOB,          -- entry: words of the future's memory, eight bytes each in the
+    snapshot BLOB,          -- entry, drop: words of the future's memory, eight bytes each in the
                             -- processor's order, for snapshot_node; NULL: none
     result INTEGER          -- exit: discriminant of the returned Poll; tail: the target;
                             -- store: what the register holds; NULL: none is stored
@@ -299,8 +304,8 @@ INSERT INTO image (id, path, build_id) VALUES (?, ?, ?);
 
 -- name: insert_future_type
 INSERT INTO future_type (id, image_id, name, kind, file, line, size_bytes, inlined, complete,
-    left_out, stores_proven)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    left_out, stores_proven, drops_traced)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_await_point
 INSERT INTO await_point (future_type_id, state, file, line, awaitee) VALUES (?, ?, ?, ?, ?);
@@ -309,8 +314,8 @@ INSERT INTO await_point (future_type_id, state, file, line, awaitee) VALUES (?, 
 INSERT INTO probe (id, image_id, future_type_id, kind, entry_id, file_offset, address, symbol,
     state_known, self_known, waker_known, exits, result_is, result_value, tail_address,
     function_address, stack_above, runs_task, self_offset, task_idle, blocks_on,
-    function_size)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    function_size, task_drops)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_snapshot_node
 INSERT INTO snapshot_node (id, polled_type_id, parent_id, future_type_id, awaited, base_word,

@@ -42,6 +42,11 @@ CREATE UNIQUE INDEX temp.future_id ON future (id);
 
 CREATE TEMP TABLE wake AS SELECT w.* FROM main.wake w, stretch s
 WHERE w.time_ns >= s.from_ns AND w.time_ns < s.to_ns;
+-- A cancellation goes with the last poll of its future; if there was none, by its time.
+CREATE TEMP TABLE cancel AS
+SELECT * FROM main.cancel c
+WHERE c.future_id IN (SELECT id FROM future WHERE outcome = 'cancelled') OR (c.future_id IS NULL
+    AND EXISTS (SELECT 1 FROM stretch s WHERE c.time_ns >= s.from_ns AND c.time_ns < s.to_ns));
 
 -- Empty, to be filled as those of the whole recording are (reconstruct.sql).
 CREATE TEMP TABLE task AS SELECT * FROM main.task WHERE 0;

@@ -207,6 +207,37 @@ LEFT JOIN task k ON k.id = w.by_task_id AND w.by_future_id IS NULL
 LEFT JOIN (SELECT tid, name, max(start_ns) FROM thread GROUP BY tid) h
     ON h.tid = w.tid AND w.by_task_id IS NULL
 GROUP BY 10, 11, 12, 13 ORDER BY wakes DESC, by, woken
+-- name: view_cancels
+-- What was dropped before it was done: file and line are of the `.await` it was suspended
+-- at, or of its declaration if it was never polled. by is what dropped it: a future and
+-- where that had been resumed, or what did if no future.
+SELECT count(*) AS cancels, sum(c.exact) AS exact,
+    CAST(avg(c.ran_ns) AS INTEGER) AS avg_ran_ns, max(c.ran_ns) AS max_ran_ns,
+    CASE c.polled WHEN 0 THEN 'never polled' ELSE 'suspended' END AS "when", t.name AS future,
+    CASE c.polled WHEN 0 THEN t.file ELSE a.file END AS file,
+    CASE c.polled WHEN 0 THEN t.line ELSE a.line END AS line,
+    CASE WHEN c.outer_id IS NOT NULL THEN 'with ' || coalesce(o.name, '')
+        WHEN p.result IS 'panicked' THEN 'panic in ' || b.name
+        WHEN c.how = 'poll' AND b.name IS NOT NULL
+            THEN b.name || coalesce(':' || bp.line, '')
+        ELSE c.how END AS by
+FROM cancel c JOIN future_type t ON t.id = c.future_type_id
+LEFT JOIN await_point a ON a.id = c.await_point_id
+LEFT JOIN cancel oc ON oc.id = c.outer_id LEFT JOIN future_type o ON o.id = oc.future_type_id
+LEFT JOIN future bf ON bf.id = c.by_future_id LEFT JOIN future_type b ON b.id = bf.future_type_id
+LEFT JOIN poll p ON p.id = c.by_poll_id
+LEFT JOIN await_point bp ON bp.future_type_id = bf.future_type_id AND bp.state = p.state_before
+GROUP BY 5, 6, 7, 8, 9 ORDER BY cancels DESC, future, line, by
+
+-- name: view_panics
+-- Where polls panicked that made no other poll which did, with the chain they were in: file
+-- and line are of the `.await` they had been resumed from; NULL: in the first poll.
+SELECT count(*) AS panics, count(DISTINCT p.task_id) AS tasks, a.file, a.line, c.chain
+FROM poll p JOIN await_chain c ON c.id = p.chain_id JOIN future f ON f.id = p.future_id
+LEFT JOIN await_point a ON a.future_type_id = f.future_type_id AND a.state = p.state_before
+WHERE p.result = 'panicked' AND p.id NOT IN (
+    SELECT parent_id FROM poll WHERE result = 'panicked' AND parent_id IS NOT NULL)
+GROUP BY c.id, a.file, a.line ORDER BY panics DESC, c.chain, a.line
 
 -- name: view_pending
 SELECT p.waited_ns, p.task_id AS task, c.chain, a.file, a.line

@@ -15,7 +15,7 @@ build_cargo() {
     rm -rf "$copy"
     mkdir -p "$copy"
     cp -R "$sources/$project" "$copy/$project"
-    cp "$sources/truth.rs" "$copy/"
+    cp "$sources/truth.rs" "$sources/fate.rs" "$copy/"
     (cd "$copy/$project" && RUSTC=$rustc CARGO_HOME=$out/cargo-home CARGO_TARGET_DIR=$target \
         /usr/bin/cargo build --quiet --offline "${flags[@]}")
     for binary in "$@"; do

@@ -22,7 +22,7 @@ up_to_date() { # FILE: newer than every source?
     [ -e "$1" ] && [ -z "$(find "$source" "$0" -type f -newer "$1" -print -quit)" ]
 }
 
-for name in seed panics storm registers names waits shapes wakes; do
+for name in seed panics storm registers names waits shapes wakes cancels reuse; do
     for version in 1.63 1.96; do
         for profile in debug release; do
             bin=$out/$name-$version-$profile
@@ -48,10 +48,9 @@ for profile in debug release; do
             build_cargo "$out" "$rustc" $version $profile server server
         up_to_date "$out/smol_tasks-$version-$profile" ||
             build_cargo "$out" "$rustc" $version $profile runtimes smol_tasks async_std_tasks \
-                futures_tasks tokio_local tokio_pool wakes_tokio wakes_smol wakes_futures
-        up_to_date "$out/tokio_spawns-$version-$profile" ||
-            build_cargo "$out" "$rustc" $version $profile runtimes tokio_spawns smol_spawns \
-                async_std_spawns futures_spawns
+                futures_tasks tokio_local tokio_pool wakes_tokio wakes_smol wakes_futures \
+                tokio_cancels smol_cancels futures_cancels tokio_reuse tokio_spawns \
+                smol_spawns async_std_spawns futures_spawns
     done
 done
 # tokio counts what it schedules, if it is built to.
@@ -67,7 +66,7 @@ flags_of() { # lto|small
     esac
 }
 for profile in lto small; do
-    for name in panics storm shapes; do
+    for name in panics storm shapes cancels; do
         for version in 1.63 1.96; do
             bin=$out/$name-$version-$profile
             read -ra flags <<<"$(flags_of $profile)"
@@ -78,9 +77,8 @@ for profile in lto small; do
     done
 done
 up_to_date "$out/smol_tasks-1.96-lto" ||
-    build_cargo "$out" "$out/rustc-1.96" 1.96 lto runtimes smol_tasks tokio_local tokio_pool
-up_to_date "$out/tokio_spawns-1.96-lto" ||
-    build_cargo "$out" "$out/rustc-1.96" 1.96 lto runtimes tokio_spawns smol_spawns
+    build_cargo "$out" "$out/rustc-1.96" 1.96 lto runtimes smol_tasks tokio_local tokio_pool \
+        tokio_cancels tokio_spawns smol_spawns
 up_to_date "$out/tokio_spawns-1.63-lto" ||
     build_cargo "$out" /usr/bin/rustc 1.63 lto runtimes tokio_spawns smol_spawns
 

@@ -19,36 +19,51 @@
  * poll of an outer, 8 and 9 a user's own at the beginning and end of outer, 10 one in
  * another function, 11 and 12 the entry and exit of a function that blocks on a coroutine
  * `frame`, which is inlined into it from 6010 to 6100, in another one at 7010; from 6060 on
- * a hand-written `either` is inlined into that. */
+ * a hand-written `either` is inlined into that. 13 is the drop glue of outer, 14 a glue
+ * around it, 15 a function of an executor that drops an outer. */
 static const char probes[] =
 	"INSERT INTO image VALUES (1, 'x', NULL);"
 	"INSERT INTO future_type (id, image_id, name, kind, size_bytes, inlined, complete, "
-	"left_out) VALUES "
-	"(1, 1, 'outer', 'async_fn', 64, 0, 1, 0), (2, 1, 'inner', 'future', 8, 0, 1, 0),"
-	"(3, 1, 'frame', 'async_fn', 64, 2, 0, 0), (4, 1, 'either', 'future', 16, 1, 0, 0);"
+	"left_out, drops_traced) VALUES "
+	"(1, 1, 'outer', 'async_fn', 64, 0, 1, 0, 1), (2, 1, 'inner', 'future', 8, 0, 1, 0, 1),"
+	"(3, 1, 'frame', 'async_fn', 64, 2, 0, 0, 1), (4, 1, 'either', 'future', 16, 1, 0, 0, "
+	"1);"
 	"INSERT INTO inlined_poll VALUES (1, 1, NULL, 3, 6000, 1), (2, 1, NULL, 3, 7000, 1),"
 	" (3, 1, 1, 4, 6000, 1);"
 	"INSERT INTO inlined_range VALUES (1, 6010, 6100), (2, 7010, 7100), (3, 6060, 6100);"
 	"INSERT INTO probe (id, image_id, future_type_id, kind, entry_id, file_offset, "
 	"address, function_address, stack_above,"
 	" state_known, self_known, waker_known, exits, result_is, result_value, tail_address,"
-	" runs_task, self_offset, task_idle, blocks_on)"
+	" runs_task, self_offset, task_idle, blocks_on, task_drops)"
 	" VALUES (1, 1, 1, 'entry', 1, 0, 1000, 1000, 0, 1, 1, 0, 1, NULL, NULL, NULL, 0, 0, "
-	"0, 0),"
-	" (2, 1, 1, 'exit', 1, 0, 1010, 1010, 0, 0, 0, 0, 0, 'pending', 1, NULL, 0, 0, 0, 0),"
-	" (3, 1, 2, 'entry', 3, 0, 2000, 2000, 0, 0, 1, 0, 1, NULL, NULL, NULL, 0, 0, 0, 0),"
-	" (4, 1, 2, 'exit', 3, 0, 2010, 2010, 0, 0, 0, 0, 0, 'pending', 1, NULL, 0, 0, 0, 0),"
-	" (5, 1, 1, 'tail', 1, 0, 1020, 1020, 0, 0, 0, 0, 0, NULL, NULL, 2000, 0, 0, 0, 0),"
-	" (6, 1, NULL, 'entry', 6, 0, 3000, 3000, 0, 0, 1, 0, 1, NULL, NULL, NULL, 1, 0, 0, 0),"
-	" (7, 1, 1, 'entry', 7, 0, 4000, 4000, 0, 1, 1, 0, 1, NULL, NULL, NULL, 1, 40, 2, 0),"
-	" (8, 1, NULL, 'user', 8, 0, 1000, 1000, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, 0),"
-	" (9, 1, NULL, 'user', 9, 0, 1010, 1000, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, 0),"
-	" (10, 1, NULL, 'user', 10, 0, 5000, 5000, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, "
+	"0, 0, 0),"
+	" (2, 1, 1, 'exit', 1, 0, 1010, 1010, 0, 0, 0, 0, 0, 'pending', 1, NULL, 0, 0, 0, 0, "
 	"0),"
+	" (3, 1, 2, 'entry', 3, 0, 2000, 2000, 0, 0, 1, 0, 1, NULL, NULL, NULL, 0, 0, 0, 0, 0),"
+	" (4, 1, 2, 'exit', 3, 0, 2010, 2010, 0, 0, 0, 0, 0, 'pending', 1, NULL, 0, 0, 0, 0, "
+	"0),"
+	" (5, 1, 1, 'tail', 1, 0, 1020, 1020, 0, 0, 0, 0, 0, NULL, NULL, 2000, 0, 0, 0, 0, 0),"
+	" (6, 1, NULL, 'entry', 6, 0, 3000, 3000, 0, 0, 1, 0, 1, NULL, NULL, NULL, 1, 0, 0, 0, "
+	"0),"
+	" (7, 1, 1, 'entry', 7, 0, 4000, 4000, 0, 1, 1, 0, 1, NULL, NULL, NULL, 1, 40, 2, 0, "
+	"0),"
+	" (8, 1, NULL, 'user', 8, 0, 1000, 1000, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, 0, "
+	"0),"
+	" (9, 1, NULL, 'user', 9, 0, 1010, 1000, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, 0, "
+	"0),"
+	" (10, 1, NULL, 'user', 10, 0, 5000, 5000, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, "
+	"0, 0),"
 	" (11, 1, NULL, 'entry', 11, 0, 6000, 6000, 0, 0, 0, 0, 1, NULL, NULL, NULL, 1, 0, 0, "
-	"1),"
+	"1, 0),"
 	" (12, 1, NULL, 'exit', 11, 0, 6200, 6000, 0, 0, 0, 0, 0, NULL, NULL, NULL, 1, 0, 0, "
-	"1);";
+	"1, 0),"
+	" (13, 1, 1, 'drop', 13, 0, 8000, 8000, 0, 1, 1, 0, 0, NULL, NULL, NULL, 0, 0, 0, 0, "
+	"0),"
+	" (14, 1, 1, 'drop', 14, 0, 8100, 8100, 0, 1, 1, 0, 0, NULL, NULL, NULL, 0, 0, 0, 0, "
+	"0),"
+	" (15, 1, 1, 'drop', 15, 0, 8200, 8200, 0, 1, 1, 0, 0, NULL, NULL, NULL, 1, 40, 3, 0, "
+	"0);"
+	"INSERT INTO await_point (future_type_id, state) VALUES (1, 3);";
 
 static int make(void **state)
 {
@@ -299,6 +314,85 @@ static void a_task_s_function_stands_for_the_poll_of_its_future(void **state)
 	stacks(*state, "1 in - 1-? ? running; 2 in 1 3-4 ready");
 }
 
+/* Drops as "future dropper by-poll", and then the futures that had polls. */
+static void drops(sqlite3 *db, const char *expected)
+{
+	gives(db,
+	      "SELECT (SELECT group_concat(coalesce(future_id, '-') || ' ' || dropper || ' ' ||"
+	      " coalesce(parent_id, '-'), '; ') FROM replay WHERE row = 'drop') || ' of ' ||"
+	      " (SELECT count(DISTINCT future_id) FROM replay WHERE row = 'poll')",
+	      expected);
+}
+
+/* An outer that is polled, and pending, at that address. */
+static void pending_outer(sqlite3 *db, int time, int sp, int self)
+{
+	event(db, time, 7, 1, sp, self, 0);
+	event(db, time + 1, 7, 2, sp, 0, 1);
+}
+
+static void a_drop_ends_its_future(void **state)
+{
+	pending_outer(*state, 1, 100, 500);
+	event(*state, 3, 7, 13, 100, 500, 0);
+	pending_outer(*state, 4, 100, 500);
+	drops(*state, "1 outside - of 2");
+}
+
+static void a_drop_in_a_drop_of_the_same_future_is_none(void **state)
+{
+	pending_outer(*state, 1, 100, 500);
+	event(*state, 3, 7, 14, 100, 500, 0);
+	event(*state, 4, 7, 13, 100, 500, 0);
+	event(*state, 5, 7, 13, 90, 500, 0);
+	drops(*state, "1 outside - of 1");
+}
+
+static void a_drop_is_by_the_poll_around_it(void **state)
+{
+	pending_outer(*state, 1, 100, 500);
+	event(*state, 3, 7, 1, 200, 700, 0);
+	event(*state, 4, 7, 13, 100, 500, 0);
+	event(*state, 5, 7, 2, 200, 0, 1);
+	drops(*state, "1 poll 2 of 2");
+}
+
+static void a_drop_shows_that_a_poll_was_left(void **state)
+{
+	pending_outer(*state, 1, 100, 500);
+	event(*state, 3, 7, 1, 200, 700, 0);
+	event(*state, 4, 7, 13, 300, 500, 0);
+	drops(*state, "1 outside - of 2");
+}
+
+static void a_drop_in_an_executor_s_function_is_by_that(void **state)
+{
+	pending_outer(*state, 1, 100, 500);
+	event(*state, 3, 7, 15, 100, 460, 0);
+	event(*state, 4, 7, 13, 90, 500, 0);
+	drops(*state, "1 executor - of 1");
+}
+
+static void a_drop_with_its_guard_unmet_is_none(void **state)
+{
+	pending_outer(*state, 1, 100, 500);
+	event(*state, 3, 7, 15, 100, 460, 0);
+	assert_int_equal(
+		sqlite3_exec(*state, "UPDATE event SET task_state = 2", NULL, NULL, NULL),
+		SQLITE_OK);
+	gives(*state, "SELECT count(*) FROM replay WHERE row = 'drop'", "0");
+}
+
+static void a_drop_where_none_is_suspended_is_of_another_type(void **state)
+{
+	pending_outer(*state, 1, 100, 500);
+	assert_int_equal(
+		sqlite3_exec(*state, "UPDATE await_point SET state = 4", NULL, NULL, NULL),
+		SQLITE_OK);
+	event(*state, 3, 7, 13, 100, 500, 0);
+	gives(*state, "SELECT count(*) FROM replay WHERE row = 'drop'", "0");
+}
+
 /* Futures by id: type, task, polls, whether known to have been ready. */
 static void futures(sqlite3 *db, const char *expected)
 {
@@ -398,6 +492,18 @@ int main(void)
 			a_hit_in_the_target_of_a_tail_call_is_in_the_poll, make, unmake),
 		cmocka_unit_test_setup_teardown(a_hit_in_an_executor_is_in_no_poll, make,
 						unmake),
+		cmocka_unit_test_setup_teardown(a_drop_ends_its_future, make, unmake),
+		cmocka_unit_test_setup_teardown(a_drop_in_a_drop_of_the_same_future_is_none,
+						make, unmake),
+		cmocka_unit_test_setup_teardown(a_drop_is_by_the_poll_around_it, make, unmake),
+		cmocka_unit_test_setup_teardown(a_drop_shows_that_a_poll_was_left, make,
+						unmake),
+		cmocka_unit_test_setup_teardown(a_drop_in_an_executor_s_function_is_by_that,
+						make, unmake),
+		cmocka_unit_test_setup_teardown(a_drop_with_its_guard_unmet_is_none, make,
+						unmake),
+		cmocka_unit_test_setup_teardown(
+			a_drop_where_none_is_suspended_is_of_another_type, make, unmake),
 		cmocka_unit_test_setup_teardown(a_coroutine_in_a_frame_is_told_by_its_calls,
 						make, unmake),
 		cmocka_unit_test_setup_teardown(what_a_combinator_polls_twice_may_be_one_poll,

@@ -39,6 +39,7 @@ static struct future_type types[] = {
 	 .inlined = 2,
 	 .physical = 1,
 	 .root = true,
+	 .drops_inlined = UINT32_MAX,
 	 .stores_proven = true,
 	 .snapshot = {nodes, 2, words, 2, 1}},
 	{.name = "app::Sleep",
@@ -83,6 +84,11 @@ static struct life_site lives[] = {
 	 .type = POLL_SITE_NO_TYPE,
 	 .operations = 1U << WAKER_DROP,
 	 .may_be_inlined = true},
+	{.kind = LIFE_DROP,
+	 .guard_offset = UINT64_MAX,
+	 .guard_bits = 255,
+	 .guard_value = 254,
+	 .is_executor = true},
 };
 static struct waker_vtable waker_vtables[] = {{0x6000, 1, 2, 3, UINT64_MAX}};
 static struct future_vtable vtables[] = {{0x5000, 1}};
@@ -100,7 +106,7 @@ static const struct poll_sites example = {
 	.store_count = 2,
 	.stores_known = true,
 	.lives = lives,
-	.life_count = 2,
+	.life_count = 3,
 	.waker_vtables = waker_vtables,
 	.waker_vtable_count = 1,
 	.vtables = vtables,
@@ -150,7 +156,7 @@ static void what_is_written_is_read(void **state)
 	assert_memory_equal(read_sites.ranges, ranges, sizeof(ranges));
 	assert_true(read_sites.stores_known);
 	assert_int_equal(read_sites.store_count, 2);
-	assert_int_equal(read_sites.life_count, 2);
+	assert_int_equal(read_sites.life_count, 3);
 	assert_string_equal(read_sites.lives[0].symbol, "bind");
 	assert_int_equal(read_sites.lives[0].argument, 1);
 	assert_true(read_sites.lives[0].boxed);
@@ -160,6 +166,7 @@ static void what_is_written_is_read(void **state)
 	assert_true(read_sites.lives[1].may_be_inlined);
 	assert_int_equal(read_sites.waker_vtable_count, 1);
 	assert_memory_equal(read_sites.waker_vtables, waker_vtables, sizeof(waker_vtables));
+	assert_int_equal(read_sites.lives[2].guard_value, 254);
 	assert_int_equal(read_sites.stores[0].reg, -1);
 	assert_int_equal(read_sites.stores[1].shift, 8);
 	assert_int_equal(read_sites.types[1].stores_verdict, STORES_FOLDED);
