@@ -196,13 +196,14 @@ GROUP BY c.future_id;
 CREATE UNIQUE INDEX temp.awaited_future_id ON awaited (future_id);
 
 CREATE TEMP TABLE ended AS
-SELECT future_id, start_ns, coalesce(end_ns, start_ns) AS end_ns, state_after, CASE
-        WHEN finished THEN 'ready'
-        WHEN dropped THEN 'cancelled'
-        WHEN result = 'pending' OR running THEN 'live'
-        ELSE result
-    END AS outcome
-FROM replayed WHERE is_last;
+SELECT r.future_id, r.start_ns, coalesce(r.end_ns, r.start_ns) AS end_ns, r.state_after, CASE
+        WHEN r.finished THEN 'ready'
+        -- It was gone later. Of one whose polls are not all seen, another may have come.
+        WHEN r.dropped THEN CASE WHEN t.complete OR t.stores_proven THEN 'cancelled' END
+        WHEN r.result = 'pending' OR r.running THEN 'live'
+        ELSE r.result
+    END AS outcome, r.dropped
+FROM replayed r JOIN future_type t ON t.id = r.future_type_id WHERE r.is_last;
 CREATE UNIQUE INDEX temp.ended_future_id ON ended (future_id);
 
 INSERT INTO future (id, future_type_id, task_id, parent_id, container_id, await_point_id, pid,
@@ -231,18 +232,29 @@ ORDER BY s.future_id;
 
 UPDATE future SET outcome = 'cancelled' WHERE id IN (SELECT future_id FROM dropped);
 
--- A future that is still pending when the coroutine that holds it has ended was
--- dropped with it.
+-- What became of a future that was still pending when the coroutine that holds it ended. If
+-- that was dropped, so was this one, and if all its polls are known. Else it may have had
+-- another: what a coroutine awaits was ready, if the coroutine went on to its end.
 CREATE TEMP TABLE held AS
-SELECT id, container_id FROM future WHERE outcome = 'live' AND container_id IS NOT NULL;
+SELECT f.id, f.container_id, t.complete OR coalesce(t.stores_proven, 0) AS all_seen,
+    f.parent_id IS f.container_id AND a.awaitee IS t.name AS awaited
+FROM future f JOIN future_type t ON t.id = f.future_type_id
+JOIN ended e ON e.future_id = f.id LEFT JOIN await_point a ON a.id = f.await_point_id
+WHERE (f.outcome = 'live' OR (f.outcome IS NULL AND e.dropped)) AND f.container_id IS NOT NULL;
 CREATE INDEX temp.held_container_id ON held (container_id);
-WITH RECURSIVE dropped(id) AS (
-    SELECT h.id FROM held h JOIN future c ON c.id = h.container_id
-    WHERE c.outcome IN ('ready', 'panicked', 'cancelled')
-    UNION
-    SELECT h.id FROM dropped d JOIN held h ON h.container_id = d.id
+WITH RECURSIVE over(id, outcome) AS (
+    SELECT id, outcome FROM future
+    WHERE outcome IN ('ready', 'panicked', 'cancelled') AND id IN (SELECT container_id FROM held)
+    UNION ALL
+    SELECT h.id, CASE
+            WHEN o.outcome = 'cancelled' OR h.all_seen THEN 'cancelled'
+            WHEN o.outcome = 'ready' AND h.awaited THEN 'ready'
+            ELSE 'unknown'
+        END
+    FROM over o JOIN held h ON h.container_id = o.id
 )
-UPDATE future SET outcome = 'cancelled' WHERE id IN (SELECT id FROM dropped);
+UPDATE future SET outcome = nullif(o.outcome, 'unknown')
+FROM over o WHERE o.id = future.id;
 
 -- name: reconstruct_tasks
 INSERT INTO task (id, root_future_id, name, first_poll_ns, last_poll_ns, polls, busy_ns, outcome)
