@@ -154,27 +154,28 @@ ORDER BY f.polls DESC, f.name
 
 -- name: view_tasks
 -- Where and when each task was spawned and what became of its time, the longest first. A
--- task that was spawned is scheduled until its first poll.
+-- task is scheduled from its spawn to its first poll, and from each wake to the poll that
+-- follows. One that is idle for want of a waker is lost.
 WITH ended AS (
     SELECT min(to_ns, coalesce((SELECT value FROM meta WHERE key = 'end_ns'),
         (SELECT max(time_ns) FROM event))) AS ns
     FROM stretch
 ), life AS (
-    SELECT k.id, k.polls, k.busy_ns, k.name, k.spawn_file, k.spawn_line,
+    SELECT k.id, k.polls, k.busy_ns, k.name, k.spawn_file, k.spawn_line, k.wakes, k.self_wakes,
         coalesce(k.spawned_ns, k.first_poll_ns) AS begin_ns,
         CASE k.outcome WHEN 'live' THEN (SELECT ns FROM ended)
             ELSE max(coalesce(p.end_ns, p.start_ns)) END AS end_ns,
-        coalesce(k.first_poll_ns - k.spawned_ns, 0) AS scheduled_ns,
+        coalesce(k.first_poll_ns - k.spawned_ns, 0) + coalesce(k.sched_ns, 0) AS scheduled_ns,
         -- A poll that has no result had not come to its end.
         CASE WHEN k.outcome IS NOT 'live' THEN coalesce(k.outcome, 'unknown')
             WHEN sum(p.result IS NULL AND p.start_ns = k.last_poll_ns) THEN 'running'
-            ELSE 'idle' END AS state
+            WHEN k.waker_lost THEN 'lost' ELSE 'idle' END AS state
     FROM task k JOIN poll p ON p.future_id = k.root_future_id
     GROUP BY k.id
 )
 SELECT id, state, end_ns - begin_ns AS total_ns, busy_ns, scheduled_ns,
-    end_ns - begin_ns - scheduled_ns - busy_ns AS idle_ns, polls, spawn_file AS file,
-    spawn_line AS line, name
+    end_ns - begin_ns - scheduled_ns - busy_ns AS idle_ns, polls, wakes,
+    self_wakes AS "self", spawn_file AS file, spawn_line AS line, name
 FROM life ORDER BY total_ns DESC, id
 
 -- name: view_chains
