@@ -1,96 +1,16 @@
-#include "replay_events.h"
+#include "replay_state.h"
 
-#include "call_stack.h"
 #include "cancels.h"
 #include "futures.h"
 #include "hosting.h"
 #include "inferred.h"
 #include "schema_sql.h"
+#include "stores.h"
 
-#include <sqlite3.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
-/* Columns of replay_input. */
-enum input_column {
-	IN_EVENT,
-	IN_TIME,
-	IN_PID,
-	IN_TID,
-	IN_ADDRESS,
-	IN_SP,
-	IN_SELF,
-	IN_STATE,
-	IN_RESULT,
-	IN_KIND,
-	IN_ENTRY_PROBE,
-	IN_TYPE,
-	IN_SELF_KNOWN,
-	IN_STATE_KNOWN,
-	IN_EXITS,
-	IN_RESULT_IS,
-	IN_RESULT_VALUE,
-	IN_TAIL_ADDRESS,
-	IN_LINKED_ADDRESS,
-	IN_SIZE,
-	IN_RUNS_TASK,
-	IN_IDLE,
-	IN_IMAGE,
-	IN_RETURN_ADDRESS,
-	IN_BIAS,
-	IN_SNAPSHOT,
-	IN_BLOCKS_ON,
-	IN_FUNCTION_SIZE,
-	IN_IS_SUSPEND,
-};
-
-/*
- * A hit of a probe of the user's own, which is given out as a row, like a poll. One that
- * comes just before the entry of a poll in the same function is in that poll: the traps
- * are of one instruction, or one is a little into the function.
- */
-struct hit {
-	struct poll row;   /* the poll it is in as its parent; first: it is released as one */
-	struct hit *older; /* that waits for the same entry */
-};
-
-struct thread {
-	int64_t tid;
-	struct call_stack stack;
-	struct drop_stack drops;
-	struct hit *hits;  /* owned; not given out yet, the youngest */
-	UT_hash_handle hh; /* keyed by tid */
-};
-
-/* A stretch of time in which samples were lost. */
-struct loss {
-	int64_t since_ns;
-	int64_t until_ns;
-};
-
-struct replay {
-	sqlite3 *db;
-	sqlite3_stmt *input;       /* owned */
-	struct thread *threads;    /* owned */
-	struct thread *thread;     /* the one that the current event is of */
-	struct futures *futures;   /* owned */
-	struct inferred *inferred; /* owned */
-	struct cancels *cancels;   /* owned */
-	struct stores *stores;     /* owned */
-	struct loss *losses;       /* owned */
-	size_t loss_count;
-	int64_t poll_count; /* polls begun so far */
-	struct poll **rows; /* owned with its polls; done, to give out, oldest first */
-	size_t row_count;
-	size_t row_room;
-	size_t row; /* the current one */
-	bool input_ended;
-	bool out_of_memory;
-};
-
-static void add_row(struct replay *replay, struct poll *poll)
+void replay_add_row(struct replay *replay, struct poll *poll)
 {
 	if (replay->row_count == replay->row_room) {
 		size_t room = replay->row_room ? replay->row_room * 2 : 64;
@@ -115,7 +35,7 @@ static void take_done(void *context, struct poll *poll, const struct poll *next)
 	if (inferred_settle(replay->inferred, poll, next))
 		replay->out_of_memory = true;
 	inferred_forget(poll);
-	add_row(replay, poll);
+	replay_add_row(replay, poll);
 }
 
 /* May the exit of a poll between these times be among what was lost? */
@@ -129,7 +49,7 @@ static bool may_be_lost(const struct replay *replay, int64_t start_ns, int64_t e
 }
 
 /* A call_stack_closed. */
-static void take_closed(void *context, struct poll *poll)
+void replay_closed(void *context, struct poll *poll)
 {
 	struct replay *replay = context;
 
@@ -209,125 +129,6 @@ static struct thread *thread_of(struct replay *replay, int64_t tid)
 	return thread;
 }
 
-/* The hit was in that poll; NULL: in none. */
-static void place_hit(struct hit *hit, const struct poll *poll)
-{
-	hit->row.parent_id = poll ? poll->id : 0;
-	hit->row.future_id = poll ? poll->future_id : 0;
-	hit->row.task_id = poll ? poll->task_id : 0;
-}
-
-/* Hits that are in the poll which begins now. */
-static void claim_hits(const struct thread *thread, const struct poll *poll)
-{
-	for (struct hit *hit = thread->hits; hit; hit = hit->older)
-		if (hit->row.function_address == poll->function_address &&
-		    hit->row.sp == poll->sp)
-			place_hit(hit, poll->type_id ? poll : NULL);
-}
-
-static void give_hits(struct replay *replay, struct thread *thread)
-{
-	while (thread->hits) {
-		struct hit *hit = thread->hits;
-
-		thread->hits = hit->older;
-		add_row(replay, &hit->row);
-	}
-}
-
-static void take_hit(struct replay *replay, struct thread *thread)
-{
-	sqlite3_stmt *row = replay->input;
-	struct hit *hit = calloc(1, sizeof(*hit));
-	const struct poll *around;
-
-	if (!hit) {
-		replay->out_of_memory = true;
-		return;
-	}
-	hit->row = (struct poll){
-		.row = ROW_HIT,
-		.event_id = sqlite3_column_int64(row, IN_EVENT),
-		.probe_id = sqlite3_column_int64(row, IN_ENTRY_PROBE),
-		.function_address = (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS),
-		.sp = (uint64_t)sqlite3_column_int64(row, IN_SP),
-	};
-	around = call_stack_find(&thread->stack, hit->row.function_address, hit->row.sp);
-	place_hit(hit, around && around->type_id ? around : NULL);
-	/* On the way to one entry the probes, numbered by address, go up. */
-	if (thread->hits && (thread->hits->row.function_address != hit->row.function_address ||
-			     thread->hits->row.sp != hit->row.sp ||
-			     thread->hits->row.probe_id >= hit->row.probe_id))
-		give_hits(replay, thread);
-	hit->older = thread->hits;
-	thread->hits = hit;
-}
-
-/* The poll, inlined into host, from whose code what the row tells of was called; or NULL. */
-static const struct poll *hosted(struct replay *replay, const struct poll *host)
-{
-	sqlite3_stmt *row = replay->input;
-	uint64_t function =
-		inferred_host(replay->inferred, sqlite3_column_int64(row, IN_IMAGE),
-			      (uint64_t)sqlite3_column_int64(row, IN_RETURN_ADDRESS));
-
-	return function == host->function_address && host->inner_count
-		       ? host->inner[host->inner_count - 1]
-		       : NULL;
-}
-
-/* The innermost poll, or executor's function, in which what the row tells of was called. */
-static const struct poll *caller_of(struct replay *replay, const struct thread *thread)
-{
-	sqlite3_stmt *row = replay->input;
-	const struct poll *around = call_stack_find(
-		&thread->stack, (uint64_t)sqlite3_column_int64(row, IN_LINKED_ADDRESS),
-		(uint64_t)sqlite3_column_int64(row, IN_SP));
-
-	if (around && around->hosts)
-		around = hosted(replay, around);
-	/* One whose end no probe tells may be over; a block_on does much besides polls. */
-	return around && (around->exits_known || around->is_inferred) && !around->blocks_on
-		       ? around
-		       : NULL;
-}
-
-/*
- * A row for a trap that tells of a wake or spawn, in which poll, or on behalf of which
- * task; NULL: out of memory.
- */
-static struct poll *add_call(struct replay *replay, const struct thread *thread,
-			     enum row_kind kind)
-{
-	struct poll *call = calloc(1, sizeof(*call));
-	const struct poll *around = caller_of(replay, thread);
-
-	if (!call) {
-		replay->out_of_memory = true;
-		return NULL;
-	}
-	call->row = kind;
-	call->event_id = sqlite3_column_int64(replay->input, IN_EVENT);
-	if (around) {
-		call->task_id = around->task_id;
-		call->parent_id = around->type_id ? around->id : 0;
-		call->future_id = around->type_id ? around->future_id : 0;
-	}
-	add_row(replay, call);
-	return call;
-}
-
-static void take_spawn(struct replay *replay, struct thread *thread)
-{
-	add_call(replay, thread, ROW_SPAWN);
-}
-
-static void take_wake(struct replay *replay, struct thread *thread)
-{
-	add_call(replay, thread, ROW_WAKE);
-}
-
 static struct poll *outer_of_last(const struct call_stack *stack)
 {
 	return stack->count > 1 ? stack->polls[stack->count - 2] : NULL;
@@ -359,12 +160,12 @@ static void note_executor(struct replay *replay, struct thread *thread)
 	executor->row = ROW_EXECUTOR;
 	executor->event_id = outer->event_id;
 	executor->future_id = outer->future_id;
-	add_row(replay, executor);
+	replay_add_row(replay, executor);
 }
 
 static struct hosting hosting_on(struct replay *replay, struct thread *thread)
 {
-	return (struct hosting){replay->inferred, &thread->stack, take_closed, replay};
+	return (struct hosting){replay->inferred, &thread->stack, replay_closed, replay};
 }
 
 static void enter(struct replay *replay, struct thread *thread)
@@ -411,7 +212,7 @@ static void enter(struct replay *replay, struct thread *thread)
 	}
 	if ((poll->type_id && !poll->runs_task &&
 	     hosting_enter(&hosting, poll, address, loaded_address)) ||
-	    call_stack_enter(&thread->stack, poll, address, loaded_address, take_closed,
+	    call_stack_enter(&thread->stack, poll, address, loaded_address, replay_closed,
 			     replay)) {
 		replay->out_of_memory = true;
 		free(poll);
@@ -436,7 +237,7 @@ static void enter(struct replay *replay, struct thread *thread)
 		name_executor(&thread->stack, poll);
 		note_blocked(thread, poll);
 	}
-	claim_hits(thread, poll);
+	replay_claim_hits(thread, poll);
 }
 
 static enum poll_result result_of(sqlite3_stmt *row)
@@ -456,9 +257,9 @@ static void leave(struct replay *replay, struct thread *thread, bool tail_call)
 	sqlite3_stmt *row = replay->input;
 	int64_t now = sqlite3_column_int64(row, IN_TIME);
 	bool is_linked = sqlite3_column_type(row, IN_TAIL_ADDRESS) != SQLITE_NULL;
-	struct poll *poll =
-		call_stack_exit(&thread->stack, (uint64_t)sqlite3_column_int64(row, IN_SP), now,
-				sqlite3_column_int64(row, IN_ENTRY_PROBE), take_closed, replay);
+	struct poll *poll = call_stack_exit(
+		&thread->stack, (uint64_t)sqlite3_column_int64(row, IN_SP), now,
+		sqlite3_column_int64(row, IN_ENTRY_PROBE), replay_closed, replay);
 
 	if (!poll)
 		return;
@@ -468,7 +269,7 @@ static void leave(struct replay *replay, struct thread *thread, bool tail_call)
 					     row, is_linked ? IN_TAIL_ADDRESS : IN_RESULT),
 				     is_linked);
 	else
-		call_stack_return(&thread->stack, now, result_of(row), take_closed, replay);
+		call_stack_return(&thread->stack, now, result_of(row), replay_closed, replay);
 }
 
 /* A store ended a poll of a coroutine. */
@@ -509,59 +310,10 @@ static void take_store(struct replay *replay, struct thread *thread)
 	}
 }
 
-/* A future is dropped. */
-static void take_drop(struct replay *replay, struct thread *thread)
-{
-	sqlite3_stmt *row = replay->input;
-	struct drop_trap trap = {
-		.words = sqlite3_column_blob(row, IN_SNAPSHOT),
-		.word_count = (size_t)sqlite3_column_bytes(row, IN_SNAPSHOT) / sizeof(uint64_t),
-		.bias = (uint64_t)sqlite3_column_int64(row, IN_BIAS),
-		.is_suspend = sqlite3_column_int(row, IN_IS_SUSPEND),
-		.is_executor = sqlite3_column_int(row, IN_RUNS_TASK),
-	};
-	struct poll *drop;
-	int taken;
-
-	/* What could hold a future holds none. */
-	if (sqlite3_column_int(row, IN_IDLE))
-		return;
-	drop = calloc(1, sizeof(*drop));
-	if (!drop) {
-		replay->out_of_memory = true;
-		return;
-	}
-	*drop = (struct poll){
-		.row = ROW_DROP,
-		.event_id = sqlite3_column_int64(row, IN_EVENT),
-		.type_id = sqlite3_column_int64(row, IN_TYPE),
-		.pid = sqlite3_column_int64(row, IN_PID),
-		.tid = thread->tid,
-		.probe_id = sqlite3_column_int64(row, IN_ENTRY_PROBE),
-		.sp = (uint64_t)sqlite3_column_int64(row, IN_SP),
-		.self = (uint64_t)sqlite3_column_int64(row, IN_SELF),
-		.self_known = true,
-		.size = (uint64_t)sqlite3_column_int64(row, IN_SIZE),
-		.start_ns = sqlite3_column_int64(row, IN_TIME),
-		.state_before = sqlite3_column_int64(row, IN_STATE),
-		.state_known = sqlite3_column_int(row, IN_STATE_KNOWN),
-		.wait_ns = -1,
-		.state_after = -1,
-	};
-	call_stack_pass(&thread->stack, drop->sp, drop->start_ns, take_closed, replay);
-	taken = cancels_take(replay->cancels, &thread->drops, &thread->stack, drop, &trap);
-	if (taken < 0)
-		replay->out_of_memory = true;
-	if (taken > 0)
-		add_row(replay, drop);
-	else
-		free(drop);
-}
-
 /* A thread begins; its id may be that of one that has ended. */
 static void start_thread(struct replay *replay, struct thread *thread)
 {
-	call_stack_end(&thread->stack, take_closed, replay);
+	call_stack_end(&thread->stack, replay_closed, replay);
 	cancels_pass(&thread->drops, UINT64_MAX);
 }
 
@@ -582,8 +334,8 @@ static void take_row(struct replay *replay)
 		void (*take)(struct replay *replay, struct thread *thread);
 	} takers[] = {
 		{"entry", enter},      {"exit", leave_by_return}, {"tail", leave_by_jump},
-		{"store", take_store}, {"start", start_thread},   {"user", take_hit},
-		{"wake", take_wake},   {"spawn", take_spawn},     {"drop", take_drop},
+		{"store", take_store}, {"start", start_thread},   {"user", replay_hit},
+		{"wake", replay_wake}, {"spawn", replay_spawn},   {"drop", replay_drop},
 	};
 	const char *kind = (const char *)sqlite3_column_text(replay->input, IN_KIND);
 	struct thread *thread = thread_of(replay, sqlite3_column_int64(replay->input, IN_TID));
@@ -592,13 +344,13 @@ static void take_row(struct replay *replay)
 	for (size_t i = 0; thread && kind && i < sizeof(takers) / sizeof(takers[0]); i++) {
 		if (strcmp(kind, takers[i].kind) != 0)
 			continue;
-		if (takers[i].take != take_drop)
+		if (takers[i].take != replay_drop)
 			cancels_pass(&thread->drops,
 				     (uint64_t)sqlite3_column_int64(replay->input, IN_SP));
 		takers[i].take(replay, thread);
 		/* A hit may be in the poll whose entry comes next. */
-		if (takers[i].take != take_hit)
-			give_hits(replay, thread);
+		if (takers[i].take != replay_hit)
+			replay_give_hits(replay, thread);
 	}
 }
 
@@ -644,8 +396,8 @@ static void finish(struct replay *replay)
 	replay->input_ended = true;
 	for (thread = replay->threads; thread; thread = thread->hh.next) {
 		replay->thread = thread;
-		give_hits(replay, thread);
-		call_stack_end(&thread->stack, take_closed, replay);
+		replay_give_hits(replay, thread);
+		call_stack_end(&thread->stack, replay_closed, replay);
 	}
 	read_final(replay);
 	futures_finish(replay->futures);
