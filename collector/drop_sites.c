@@ -108,7 +108,7 @@ static bool place(const struct image *image, Dwarf_Die *function, struct life_si
 	Dwarf_Addr entry;
 	Dwarf_Addr end;
 
-	if (!dwarf_pass_is_live(image, function, &entry) || dwarf_highpc(function, &end) ||
+	if (!image_has_code_of(image, function, &entry) || dwarf_highpc(function, &end) ||
 	    end <= entry || !image_file_offset(image, entry, &life->offset) ||
 	    end - entry > image->size - life->offset)
 		return false;

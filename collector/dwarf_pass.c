@@ -34,17 +34,6 @@ struct worker {
 	bool out_of_memory;
 };
 
-bool dwarf_pass_is_live(const struct image *image, Dwarf_Die *die, Dwarf_Addr *entry)
-{
-	Dwarf_Addr base;
-	Dwarf_Addr end;
-	uint64_t offset;
-
-	if (dwarf_lowpc(die, entry) && dwarf_ranges(die, 0, &base, entry, &end) <= 0)
-		return false;
-	return *entry && image_file_offset(image, *entry, &offset);
-}
-
 bool dwarf_pass_is_resume(const char *name)
 {
 	return starts_with(name, "{async_");
@@ -166,13 +155,13 @@ static size_t add_copy(struct worker *worker, Dwarf_Die *die, size_t parent)
 				       worker->entry))
 		worker->out_of_memory = true;
 	name = dwarf_diename(&origin);
-	if (name && is_starter(name) && dwarf_pass_is_live(worker->image, die, &entry))
+	if (name && is_starter(name) && image_has_code_of(worker->image, die, &entry))
 		add_die(worker, &pass->starters, &pass->starter_count, &pass->starter_room,
 			die);
-	if (name && dwarf_pass_is_glue(name) && dwarf_pass_is_live(worker->image, die, &entry))
+	if (name && dwarf_pass_is_glue(name) && image_has_code_of(worker->image, die, &entry))
 		add_drop_copy(worker, origin.addr);
 	if (!name || !dwarf_pass_is_poll(name) ||
-	    !dwarf_pass_is_live(worker->image, die, &entry))
+	    !image_has_code_of(worker->image, die, &entry))
 		return parent;
 	grown = room_for_one(pass->copies, pass->copy_count, &pass->copy_room, sizeof(*grown));
 	if (!grown) {
@@ -272,7 +261,7 @@ static void visit_function(struct worker *worker, Dwarf_Die *die, dwarf_scope sc
 			add_die(worker, &worker->pass.drops, &worker->pass.drop_count,
 				&worker->pass.drop_room, die);
 	}
-	if (dwarf_pass_is_live(worker->image, die, &entry)) {
+	if (image_has_code_of(worker->image, die, &entry)) {
 		worker->function = *die;
 		worker->entry = entry;
 		worker->out_of_memory |=

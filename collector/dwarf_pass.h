@@ -91,10 +91,4 @@ bool dwarf_pass_is_glue(const char *name);
 /* Linkage name of the function; NULL: it has none. */
 const char *dwarf_pass_symbol(Dwarf_Die *function);
 
-/*
- * Is the code that die has still in the linked file? Then its lowest address is in
- * *entry. The linker leaves the DIEs of functions that it removed, at 0.
- */
-bool dwarf_pass_is_live(const struct image *image, Dwarf_Die *die, Dwarf_Addr *entry);
-
 #endif

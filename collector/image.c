@@ -304,3 +304,14 @@ int image_each_relocation(const struct image *image, image_relocation_seen *seen
 			status = each_of_section(image, section, &header, seen, context);
 	return status;
 }
+
+bool image_has_code_of(const struct image *image, Dwarf_Die *die, Dwarf_Addr *entry)
+{
+	Dwarf_Addr base;
+	Dwarf_Addr end;
+	uint64_t offset;
+
+	if (dwarf_lowpc(die, entry) && dwarf_ranges(die, 0, &base, entry, &end) <= 0)
+		return false;
+	return *entry && image_file_offset(image, *entry, &offset);
+}

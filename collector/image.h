@@ -79,4 +79,10 @@ int image_each_relocation(const struct image *image, image_relocation_seen *seen
  */
 const uint8_t *image_bytes(const struct image *image, uint64_t address, size_t *size);
 
+/*
+ * Is the code that die has still in the linked file? Then its lowest address is in
+ * *entry. The linker leaves the DIEs of functions that it removed, at 0.
+ */
+bool image_has_code_of(const struct image *image, Dwarf_Die *die, Dwarf_Addr *entry);
+
 #endif

@@ -205,7 +205,7 @@ static bool code_range(const struct finder *finder, Dwarf_Die *die, struct poll_
 	Dwarf_Addr entry;
 	Dwarf_Addr end;
 
-	if (!dwarf_pass_is_live(finder->image, die, &entry) || dwarf_highpc(die, &end) ||
+	if (!image_has_code_of(finder->image, die, &entry) || dwarf_highpc(die, &end) ||
 	    end <= entry || !image_file_offset(finder->image, entry, &site->offset) ||
 	    end - entry > finder->image->size - site->offset)
 		return false;
@@ -404,7 +404,7 @@ static int keep_inlined(struct finder *finder)
 		kept[i] = parent;
 		finder->inlined_of[i] = INLINED_POLL_NONE;
 		if (!function || function->type == POLL_SITE_NO_TYPE ||
-		    !dwarf_pass_is_live(finder->image, &copy.function, &entry))
+		    !image_has_code_of(finder->image, &copy.function, &entry))
 			continue;
 		if (dwarf_attr(&copy.die, DW_AT_call_line, &attribute))
 			dwarf_formudata(&attribute, &line);

@@ -2,10 +2,19 @@
 
 #include "asyncrec/message.h"
 #include "asyncrec/strings.h"
-#include "probe_plan.h"
+#include "poll_sites.h"
 
 #include <regex.h>
 #include <stdlib.h>
+
+const char *const plan_level_names[] = {
+	[LEVEL_TASKS] = "tasks",
+	[LEVEL_ASYNC] = "async",
+	[LEVEL_ALL] = "all",
+	[LEVEL_EXACT] = "exact",
+};
+const char *const plan_exits_names[] = {
+	[EXITS_ALL] = "all", [EXITS_ROOTS] = "roots", [EXITS_NONE] = "none"};
 
 static int compile(regex_t **compiled, char *const *patterns, size_t count)
 {
@@ -92,49 +101,39 @@ static bool is_moved_handle(const struct future_type *type)
 	       starts_with(type->name, "futures_task::future_obj::LocalFutureObj<");
 }
 
-int probe_choice_make(struct probe_plan *plan)
+int probe_choice_make(const struct plan_choice *choice, const struct poll_sites *images,
+		      size_t image_count, bool *chosen, bool *matching)
 {
-	const struct plan_choice *choice = &plan->choice;
 	regex_t *match = NULL;
 	regex_t *exclude = NULL;
-	size_t count = probe_plan_type_index(plan, plan->image_count, 0);
-	size_t chosen = 0;
+	size_t index = 0;
+	bool any = choice->user_probe_count > 0;
 	int status = -1;
 
-	plan->chosen = calloc(count ? count : 1, sizeof(*plan->chosen));
-	plan->matching = calloc(count ? count : 1, sizeof(*plan->matching));
-	plan->incomplete = calloc(count ? count : 1, sizeof(*plan->incomplete));
-	plan->dropped = calloc(count ? count : 1, sizeof(*plan->dropped));
-	plan->drop_missed = calloc(count ? count : 1, sizeof(*plan->drop_missed));
-	if (!plan->chosen || !plan->matching || !plan->incomplete || !plan->dropped ||
-	    !plan->drop_missed || compile(&match, choice->match, choice->match_count) ||
+	if (compile(&match, choice->match, choice->match_count) ||
 	    compile(&exclude, choice->exclude, choice->exclude_count))
 		goto out;
-	for (size_t image = 0; image < plan->image_count; image++) {
-		for (size_t i = 0; i < plan->images[image].type_count; i++) {
-			const struct future_type *type = &plan->images[image].types[i];
+	for (size_t image = 0; image < image_count; image++) {
+		for (size_t i = 0; i < images[image].type_count; i++, index++) {
+			const struct future_type *type = &images[image].types[i];
 
 			if (is_moved_handle(type) ||
 			    (choice->match_count &&
 			     !matches_any(match, choice->match_count, type->name)) ||
 			    matches_any(exclude, choice->exclude_count, type->name))
 				continue;
-			plan->matching[probe_plan_type_index(plan, image, i)] =
-				choice->level >= LEVEL_ALL || !is_pointer(type);
-			if (!is_in_level(choice->level, type))
-				continue;
-			plan->chosen[probe_plan_type_index(plan, image, i)] = true;
-			chosen++;
+			matching[index] = choice->level >= LEVEL_ALL || !is_pointer(type);
+			chosen[index] = is_in_level(choice->level, type);
+			any |= chosen[index];
 		}
 	}
-	if (!chosen && !choice->user_probe_count) {
+	if (any)
+		status = 0;
+	else
 		message_error(
 			"no future to trace: none that can be probed matches the options; "
 			"`asyncrec --list` shows them%s",
 			advice(choice->level));
-		goto out;
-	}
-	status = 0;
 out:
 	release(match, choice->match_count);
 	release(exclude, choice->exclude_count);

@@ -13,16 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const plan_level_names[] = {
-	[LEVEL_TASKS] = "tasks",
-	[LEVEL_ASYNC] = "async",
-	[LEVEL_ALL] = "all",
-	[LEVEL_EXACT] = "exact",
-};
-const char *const plan_exits_names[] = {
-	[EXITS_ALL] = "all", [EXITS_ROOTS] = "roots", [EXITS_NONE] = "none"};
-
-size_t probe_plan_type_index(const struct probe_plan *plan, size_t image, size_t type)
+/* Index into the arrays that have all images in a row. */
+static size_t type_index(const struct probe_plan *plan, size_t image, size_t type)
 {
 	for (size_t i = 0; i < image; i++)
 		type += plan->images[i].type_count;
@@ -31,12 +23,12 @@ size_t probe_plan_type_index(const struct probe_plan *plan, size_t image, size_t
 
 bool probe_plan_has_type(const struct probe_plan *plan, size_t image, size_t type)
 {
-	return plan->chosen[probe_plan_type_index(plan, image, type)];
+	return plan->chosen[type_index(plan, image, type)];
 }
 
 bool probe_plan_matches(const struct probe_plan *plan, size_t image, size_t type)
 {
-	return plan->matching[probe_plan_type_index(plan, image, type)];
+	return plan->matching[type_index(plan, image, type)];
 }
 
 /* Does every poll of the type that is in this image trap? */
@@ -44,7 +36,7 @@ static bool sees_all_in(const struct probe_plan *plan, size_t image, size_t type
 {
 	return probe_plan_has_type(plan, image, type) && !plan->images[image].from_symbols &&
 	       !plan->images[image].types[type].inlined &&
-	       !plan->incomplete[probe_plan_type_index(plan, image, type)];
+	       !plan->incomplete[type_index(plan, image, type)];
 }
 
 /* Do the polls of the same type in the other images trap? */
@@ -85,14 +77,14 @@ static bool shares_drops(const struct probe_plan *plan, size_t image, size_t typ
 	for (size_t i = 0; i < sites->type_count; i++)
 		if (i != type && sites->types[i].size == sites->types[type].size &&
 		    sites->types[i].kind != FUTURE_HANDWRITTEN &&
-		    !plan->dropped[probe_plan_type_index(plan, image, i)])
+		    !plan->dropped[type_index(plan, image, i)])
 			return true;
 	return false;
 }
 
 bool probe_plan_sees_drops(const struct probe_plan *plan, size_t image, size_t type)
 {
-	size_t index = probe_plan_type_index(plan, image, type);
+	size_t index = type_index(plan, image, type);
 
 	return plan->dropped[index] && !plan->drop_missed[index] &&
 	       !plan->images[image].types[type].drops_inlined &&
@@ -242,7 +234,7 @@ static int plan_exit(struct probe_plan *plan, const struct insn_exit *way_out,
 static void miss(struct probe_plan *plan, size_t image, const struct poll_site *site)
 {
 	if (!site->runs_task)
-		plan->incomplete[probe_plan_type_index(plan, image, site->type)] = true;
+		plan->incomplete[type_index(plan, image, site->type)] = true;
 }
 
 /*
@@ -413,7 +405,7 @@ static bool does_nothing(const struct life_site *life)
 static void note_drop(struct probe_plan *plan, size_t image, const struct life_site *life,
 		      bool is_probed)
 {
-	size_t index = probe_plan_type_index(plan, image, life->type);
+	size_t index = type_index(plan, image, life->type);
 
 	if (!is_probed || does_nothing(life))
 		plan->drop_missed[index] = true;
@@ -533,6 +525,21 @@ static void limit_exits(struct probe_plan *plan)
 						"alone (--exits all: of all)");
 }
 
+/* What is known of each type, of all images in a row. Returns 0, or -1: no memory. */
+static int allocate(struct probe_plan *plan)
+{
+	bool **const arrays[] = {&plan->chosen, &plan->matching, &plan->incomplete,
+				 &plan->dropped, &plan->drop_missed};
+	size_t count = type_index(plan, plan->image_count, 0);
+	int status = 0;
+
+	for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++) {
+		*arrays[i] = calloc(count ? count : 1, sizeof(bool));
+		status |= !*arrays[i];
+	}
+	return status ? -1 : 0;
+}
+
 int probe_plan_make(struct probe_plan *plan, struct poll_sites *images, size_t image_count,
 		    const struct plan_choice *choice)
 {
@@ -540,7 +547,12 @@ int probe_plan_make(struct probe_plan *plan, struct poll_sites *images, size_t i
 
 	*plan = (struct probe_plan){
 		.images = images, .image_count = image_count, .choice = *choice};
-	if (probe_choice_make(plan)) {
+	if (allocate(plan)) {
+		message_error("planning the probes: out of memory");
+		probe_plan_free(plan);
+		return -1;
+	}
+	if (probe_choice_make(choice, images, image_count, plan->chosen, plan->matching)) {
 		probe_plan_free(plan);
 		return -1;
 	}

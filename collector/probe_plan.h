@@ -13,41 +13,7 @@
 #include <stdint.h>
 
 #include "poll_sites.h"
-
-struct user_probe;
-
-enum plan_level {
-	LEVEL_TASKS, /* the roots of tasks only */
-	LEVEL_ASYNC, /* coroutines only */
-	LEVEL_ALL,   /* every Future::poll */
-	LEVEL_EXACT, /* and every inlined poll whose stores are proven to tell it */
-	LEVEL_COUNT
-};
-
-enum plan_exits {
-	EXITS_ALL,
-	EXITS_ROOTS, /* of polls that an executor may make */
-	EXITS_NONE,
-	EXITS_COUNT
-};
-
-/* As the user writes them. */
-extern const char *const plan_level_names[LEVEL_COUNT];
-extern const char *const plan_exits_names[EXITS_COUNT];
-
-/* Which poll sites to probe. */
-struct plan_choice {
-	enum plan_level level;
-	enum plan_exits exits;
-	bool exits_given;     /* by the user; else many sites get fewer exits */
-	unsigned life;        /* bits 1 << enum life_kind: what of it to record */
-	char *const *match;   /* extended regular expressions; a name must match one */
-	size_t match_count;   /* 0: every name does */
-	char *const *exclude; /* the same; a name that matches one is left out */
-	size_t exclude_count;
-	const struct user_probe *user_probes; /* probe points besides those of polls */
-	size_t user_probe_count;
-};
+#include "probe_choice.h"
 
 enum probe_kind {
 	PROBE_ENTRY,
@@ -112,9 +78,6 @@ struct probe_plan {
 int probe_plan_make(struct probe_plan *plan, struct poll_sites *images, size_t image_count,
 		    const struct plan_choice *choice);
 void probe_plan_free(struct probe_plan *plan);
-
-/* Index into the arrays that have all images in a row. */
-size_t probe_plan_type_index(const struct probe_plan *plan, size_t image, size_t type);
 
 /* Is the type (index into the types of that image) chosen? */
 bool probe_plan_has_type(const struct probe_plan *plan, size_t image, size_t type);

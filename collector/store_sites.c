@@ -96,7 +96,7 @@ static struct polling *find_functions(const struct finder *finder, size_t *count
 				       ? pass->functions[i]
 				       : pass->copies[i - pass->function_count].function};
 
-		if (dwarf_pass_is_live(finder->image, &function.die, &function.entry))
+		if (image_has_code_of(finder->image, &function.die, &function.entry))
 			functions[found++] = function;
 	}
 	if (found)

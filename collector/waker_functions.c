@@ -1,6 +1,6 @@
 #include "waker_functions.h"
 
-#include "dwarf_pass.h"
+#include "image.h"
 
 #include <dwarf.h>
 #include <stdlib.h>
@@ -111,7 +111,7 @@ int waker_functions_visit_copy(struct waker_functions *set, const struct image *
 		known->fits = fits(origin, &clones);
 		HASH_ADD_PTR(set->origins, die, known);
 	}
-	if (!known->fits || !dwarf_pass_is_live(image, copy, &entry))
+	if (!known->fits || !image_has_code_of(image, copy, &entry))
 		return 0;
 	grown = room_for_one(set->copies, set->copy_count, &set->copy_room, sizeof(*grown));
 	if (!grown)
