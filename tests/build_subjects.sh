@@ -22,6 +22,42 @@ up_to_date() { # FILE: newer than every source?
     [ -e "$1" ] && [ -z "$(find "$source" "$0" -type f -newer "$1" -print -quit)" ]
 }
 
+# Those of cargo are built beside the others: at the end it links on one processor.
+packages() {
+    local profile version rustc
+    # A current rustc as one command, for cargo.
+    cat >"$out/rustc-1.96" <<END
+#!/bin/sh
+LD_LIBRARY_PATH=$new/lib/x86_64-linux-gnu exec $new/bin/rustc --sysroot $new "\$@"
+END
+    chmod +x "$out/rustc-1.96"
+    for profile in debug release; do
+        for version in 1.63 1.96; do
+            rustc=/usr/bin/rustc
+            [ $version = 1.63 ] || rustc=$out/rustc-1.96
+            up_to_date "$out/server-$version-$profile" ||
+                build_cargo "$out" "$rustc" $version $profile server server
+            up_to_date "$out/smol_tasks-$version-$profile" ||
+                build_cargo "$out" "$rustc" $version $profile runtimes smol_tasks async_std_tasks \
+                    futures_tasks tokio_local tokio_pool wakes_tokio wakes_smol wakes_futures \
+                    tokio_cancels smol_cancels futures_cancels tokio_reuse tokio_spawns \
+                    smol_spawns async_std_spawns futures_spawns
+        done
+    done
+    # tokio counts what it schedules, if it is built to.
+    up_to_date "$out/wakes_tokio-metrics-debug" ||
+        RUSTFLAGS="--cfg tokio_unstable" build_cargo "$out" "$out/rustc-1.96" metrics debug runtimes \
+            wakes_tokio
+    up_to_date "$out/smol_tasks-1.96-lto" ||
+        build_cargo "$out" "$out/rustc-1.96" 1.96 lto runtimes smol_tasks tokio_local tokio_pool \
+            tokio_cancels tokio_spawns smol_spawns
+    up_to_date "$out/tokio_spawns-1.63-lto" ||
+        build_cargo "$out" /usr/bin/rustc 1.63 lto runtimes tokio_spawns smol_spawns
+}
+packages &
+packages=$!
+trap 'kill "$packages" 2>/dev/null || true' EXIT
+
 for name in seed panics storm registers names waits shapes wakes cancels reuse; do
     for version in 1.63 1.96; do
         for profile in debug release; do
@@ -33,30 +69,6 @@ for name in seed panics storm registers names waits shapes wakes cancels reuse; 
         done
     done
 done
-
-# A current rustc as one command, for cargo.
-cat >"$out/rustc-1.96" <<END
-#!/bin/sh
-LD_LIBRARY_PATH=$new/lib/x86_64-linux-gnu exec $new/bin/rustc --sysroot $new "\$@"
-END
-chmod +x "$out/rustc-1.96"
-for profile in debug release; do
-    for version in 1.63 1.96; do
-        rustc=/usr/bin/rustc
-        [ $version = 1.63 ] || rustc=$out/rustc-1.96
-        up_to_date "$out/server-$version-$profile" ||
-            build_cargo "$out" "$rustc" $version $profile server server
-        up_to_date "$out/smol_tasks-$version-$profile" ||
-            build_cargo "$out" "$rustc" $version $profile runtimes smol_tasks async_std_tasks \
-                futures_tasks tokio_local tokio_pool wakes_tokio wakes_smol wakes_futures \
-                tokio_cancels smol_cancels futures_cancels tokio_reuse tokio_spawns \
-                smol_spawns async_std_spawns futures_spawns
-    done
-done
-# tokio counts what it schedules, if it is built to.
-up_to_date "$out/wakes_tokio-metrics-debug" ||
-    RUSTFLAGS="--cfg tokio_unstable" build_cargo "$out" "$out/rustc-1.96" metrics debug runtimes \
-        wakes_tokio
 
 # More of what inlines: link time optimisation of everything, and the smallest code.
 flags_of() { # lto|small
@@ -76,12 +88,6 @@ for profile in lto small; do
         done
     done
 done
-up_to_date "$out/smol_tasks-1.96-lto" ||
-    build_cargo "$out" "$out/rustc-1.96" 1.96 lto runtimes smol_tasks tokio_local tokio_pool \
-        tokio_cancels tokio_spawns smol_spawns
-up_to_date "$out/tokio_spawns-1.63-lto" ||
-    build_cargo "$out" /usr/bin/rustc 1.63 lto runtimes tokio_spawns smol_spawns
-
 # variant NAME FLAG...: seed.rs by both compilers as variant-NAME-RUSTC.
 variant() {
     local name=$1 version
@@ -144,3 +150,4 @@ cc -g -o "$out/library_opener" "$source/library_opener.c"
 cc -g -o "$out/plain-c" "$source/plain.c"
 cc -g -O1 -o "$out/places-c" "$source/places.c" "$source/places_twin.c"
 strip -o "$out/seed-stripped" "$out/seed-1.96-release"
+wait $packages
