@@ -286,8 +286,12 @@ struct poll_result layout_poll_result(Dwarf_Die *poll, bool in_memory)
 	result.width = (unsigned)width;
 	result.value_is_pending = has_pending;
 	result.value = has_pending ? pending_value : ready_value;
-	if (width < 8)
+	result.other_known = has_pending && has_ready;
+	result.other = has_pending && has_ready ? ready_value : 0;
+	if (width < 8) {
 		result.value &= (UINT64_C(1) << (8 * width)) - 1;
+		result.other &= (UINT64_C(1) << (8 * width)) - 1;
+	}
 	return result;
 }
 

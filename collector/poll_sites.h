@@ -68,6 +68,8 @@ struct poll_result {
 	unsigned width;        /* bytes: 1, 2, 4 or 8 */
 	bool value_is_pending; /* value marks Pending, else it marks Ready */
 	uint64_t value;        /* the discriminant, masked to width */
+	bool other_known;      /* else every other value means the other */
+	uint64_t other;        /* the only one that does */
 };
 
 /* As type of a site that runs tasks: which future it polls is not known. */

@@ -123,6 +123,8 @@ static const struct field poll_result_fields[] = {
 	NUMBER(poll_result, width),
 	NUMBER(poll_result, value_is_pending),
 	NUMBER(poll_result, value),
+	NUMBER(poll_result, other_known),
+	NUMBER(poll_result, other),
 };
 RECORD_OF(poll_result);
 

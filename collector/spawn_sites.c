@@ -147,12 +147,14 @@ static void add_site(struct finder *finder, const struct executor *executor, uin
  */
 static size_t cut_brackets(const char *name, size_t length)
 {
-	char closing = length ? name[length - 1] : '\0';
-	char opening = closing == '>' ? '<' : '{';
+	char closing;
+	char opening;
 	size_t depth = 0;
 
-	if (closing != '>' && closing != '}')
+	if (!length || (name[length - 1] != '>' && name[length - 1] != '}'))
 		return length;
+	closing = name[length - 1];
+	opening = closing == '>' ? '<' : '{';
 	for (size_t i = length; i-- > 0;) {
 		/* `fn() -> T` */
 		if (name[i] == closing && !(i && name[i - 1] == '-'))

@@ -146,7 +146,7 @@ static struct stack *stack_of(struct stacks *stacks, const struct unwound_frame 
 	stack = calloc(1, sizeof(*stack));
 	if (!stack)
 		return NULL;
-	stack->places = malloc(count * sizeof(places[0]));
+	stack->places = malloc((count + 1) * sizeof(places[0]));
 	if (!stack->places) {
 		free(stack);
 		return NULL;

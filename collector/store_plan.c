@@ -219,6 +219,8 @@ static void bind_result(sqlite3_stmt *insert, const struct poll_result *result)
 	sqlite3_bind_text(insert, 13, result->value_is_pending ? "pending" : "ready", -1,
 			  SQLITE_STATIC);
 	sqlite3_bind_int64(insert, 14, (sqlite3_int64)result->value);
+	if (result->other_known)
+		sqlite3_bind_int64(insert, 24, (sqlite3_int64)result->other);
 }
 
 /* What every probe has; kind as table probe has it, static. */

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <time.h>
 #include <unistd.h>
 
 #define GROUP_PREFIX "asyncrec_"
@@ -143,13 +144,27 @@ int tracefs_open(struct tracefs *tracefs)
 	return 0;
 }
 
+/*
+ * The kernel lets go of an event that was closed only when the last thread that inherited
+ * it has noticed, which may be a moment later.
+ */
+static void remove_closed_event(int events, const char *group, const char *name)
+{
+	enum { MOST_TRIES = 200 };
+	const struct timespec pause = {.tv_nsec = 5000000};
+
+	for (int i = 0; i < MOST_TRIES && remove_event(events, group, name) && errno == EBUSY;
+	     i++)
+		nanosleep(&pause, NULL);
+}
+
 void tracefs_close(struct tracefs *tracefs)
 {
 	int events = tracefs->defined ? open_file(tracefs, "uprobe_events", O_WRONLY | O_APPEND)
 				      : -1;
 
 	for (size_t i = 0; i < tracefs->defined && events >= 0; i++)
-		remove_event(events, tracefs->group, tracefs->plan->events[i].name);
+		remove_closed_event(events, tracefs->group, tracefs->plan->events[i].name);
 	if (events >= 0)
 		close(events);
 	free(tracefs->root);

@@ -243,12 +243,12 @@ static void enter(struct replay *replay, struct thread *thread)
 static enum poll_result result_of(sqlite3_stmt *row)
 {
 	const char *is = (const char *)sqlite3_column_text(row, IN_RESULT_IS);
-	bool equal;
+	int64_t result = sqlite3_column_int64(row, IN_RESULT);
+	bool equal = result == sqlite3_column_int64(row, IN_RESULT_VALUE);
 
-	if (!is)
+	if (!is || (!equal && sqlite3_column_type(row, IN_RESULT_OTHER) != SQLITE_NULL &&
+		    result != sqlite3_column_int64(row, IN_RESULT_OTHER)))
 		return POLL_UNKNOWN;
-	equal = sqlite3_column_int64(row, IN_RESULT) ==
-		sqlite3_column_int64(row, IN_RESULT_VALUE);
 	return (is[0] == 'p') == equal ? POLL_PENDING : POLL_READY;
 }
 

@@ -45,6 +45,7 @@ enum input_column {
 	IN_SNAPSHOT,
 	IN_BLOCKS_ON,
 	IN_FUNCTION_SIZE,
+	IN_RESULT_OTHER,
 	IN_IS_SUSPEND,
 };
 

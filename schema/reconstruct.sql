@@ -61,14 +61,14 @@ SELECT e.id, e.time_ns, e.pid, e.tid, e.address - p.address + p.function_address
     p.result_is, p.result_value, p.tail_address, p.function_address, t.size_bytes,
     p.runs_task, (e.task_state & p.task_idle) <> p.task_drops, p.image_id,
     e.return_address - (e.address - p.address), e.address - p.address, e.snapshot, p.blocks_on,
-    p.function_size, p.kind = 'drop' AND EXISTS (SELECT 1 FROM await_point a
+    p.function_size, p.result_other, p.kind = 'drop' AND EXISTS (SELECT 1 FROM await_point a
         WHERE a.future_type_id = p.future_type_id AND a.state = e.state)
 FROM event e JOIN probe p ON p.id = e.probe_id
 LEFT JOIN future_type t ON t.id = p.future_type_id
 UNION ALL
 -- A thread id that is used again begins with an empty stack.
 SELECT 0, time_ns, pid, tid, 0, 0, 0, 0, 0, 'start', 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0,
-    0, NULL, 0, 0, 0
+    0, NULL, 0, 0, NULL, 0
 FROM thread_event WHERE kind = 'start'
 ORDER BY 2;
 

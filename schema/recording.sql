@@ -87,6 +87,9 @@ CREATE TABLE probe (
     -- result_is NULL: the result of this function is not known.
     result_is TEXT CHECK (result_is IN ('pending', 'ready')),
     result_value INTEGER,
+    -- NULL: any other value means the other; else just this one does, and a third one that
+    -- the function, whose result nobody uses, returns none.
+    result_other INTEGER,
     stack_above INTEGER NOT NULL, -- exit: bytes popped between it and the return; event.sp
                                   -- is that much lower than at the entry
     -- tail: virtual address as linked of the jump's target; NULL: event.result has
@@ -314,8 +317,8 @@ INSERT INTO await_point (future_type_id, state, file, line, awaitee) VALUES (?, 
 INSERT INTO probe (id, image_id, future_type_id, kind, entry_id, file_offset, address, symbol,
     state_known, self_known, waker_known, exits, result_is, result_value, tail_address,
     function_address, stack_above, runs_task, self_offset, task_idle, blocks_on,
-    function_size, task_drops)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    function_size, task_drops, result_other)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_snapshot_node
 INSERT INTO snapshot_node (id, polled_type_id, parent_id, future_type_id, awaited, base_word,

@@ -51,8 +51,6 @@ END
     up_to_date "$out/smol_tasks-1.96-lto" ||
         build_cargo "$out" "$out/rustc-1.96" 1.96 lto runtimes smol_tasks tokio_local tokio_pool \
             tokio_cancels tokio_spawns smol_spawns
-    up_to_date "$out/tokio_spawns-1.63-lto" ||
-        build_cargo "$out" /usr/bin/rustc 1.63 lto runtimes tokio_spawns smol_spawns
 }
 packages &
 packages=$!

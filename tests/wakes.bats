@@ -79,14 +79,13 @@ equals_truth() {
 
 # runtimes VERSION: the same tasks on those of Debian.
 runtimes() {
-    local profile level
-    for profile in debug release; do
-        for level in tasks async all; do
-            equals_truth $level wakes_tokio-$1-$profile
-            equals_truth $level wakes_tokio-$1-$profile 2
-            equals_truth $level wakes_smol-$1-$profile
-            equals_truth $level wakes_futures-$1-$profile
-        done
+    local build profile level
+    for build in "debug async" "debug all" "release tasks" "release async"; do
+        read -r profile level <<<"$build"
+        equals_truth $level wakes_tokio-$1-$profile
+        equals_truth $level wakes_tokio-$1-$profile 2
+        equals_truth $level wakes_smol-$1-$profile
+        equals_truth $level wakes_futures-$1-$profile
     done
 }
 

@@ -57,7 +57,7 @@ static struct poll_site sites[] = {
 	 .symbol = "poll",
 	 .self_register = 5,
 	 .context_register = 4,
-	 .result = {RESULT_IN_MEMORY, 8, 4, true, UINT64_MAX}},
+	 .result = {RESULT_IN_MEMORY, 8, 4, true, UINT64_MAX, true, 7}},
 	{.type = POLL_SITE_NO_TYPE, .self_register = INT32_MIN, .context_register = INT32_MAX},
 };
 
