@@ -105,15 +105,13 @@ static int note_dropper(struct drop_finder *finder, Dwarf_Die *die)
 /* Let life lie at that function. False if it has no code. */
 static bool place(const struct image *image, Dwarf_Die *function, struct life_site *life)
 {
-	Dwarf_Addr entry;
-	Dwarf_Addr end;
+	struct image_code code;
 
-	if (!image_has_code_of(image, function, &entry) || dwarf_highpc(function, &end) ||
-	    end <= entry || !image_file_offset(image, entry, &life->offset) ||
-	    end - entry > image->size - life->offset)
+	if (!image_find_code(image, function, &code))
 		return false;
-	life->address = entry;
-	life->end = end;
+	life->address = code.address;
+	life->end = code.end;
+	life->offset = code.offset;
 	return true;
 }
 

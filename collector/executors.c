@@ -222,21 +222,6 @@ const struct executor *executor_of(const char *linkage_name)
 	return found;
 }
 
-static int compare_address(const void *left, const void *right)
-{
-	uint64_t address = *(const uint64_t *)left;
-	const struct function *function = right;
-
-	return address < function->address ? -1 : address > function->address;
-}
-
-static const struct function *function_at(const struct functions *functions, uint64_t address)
-{
-	return functions->count ? bsearch(&address, functions->functions, functions->count,
-					  sizeof(*functions->functions), compare_address)
-				: NULL;
-}
-
 static bool has_site(const struct poll_sites *sites, uint64_t address)
 {
 	for (size_t i = 0; i < sites->site_count; i++)
@@ -251,8 +236,7 @@ static bool place(struct poll_site *site, const struct image *image,
 {
 	uint64_t offset;
 
-	if (!image_file_offset(image, function->address, &offset) ||
-	    function->size > image->size - offset)
+	if (!image_code_offset(image, function->address, function->size, &offset))
 		return false;
 	site->address = function->address;
 	site->end = function->address + function->size;
@@ -271,7 +255,7 @@ static void follow_jump(struct poll_site *site, const struct image *image,
 
 	while (insn_is_lone_jump(image->data + site->offset, site->end - site->address,
 				 site->address, &target)) {
-		const struct function *function = function_at(functions, target);
+		const struct function *function = functions_at(functions, target);
 
 		if (!function || !place(site, image, function))
 			return;
@@ -300,13 +284,13 @@ static int add_site(const struct image *image, const struct function *function,
 	return 0;
 }
 
-int executors_find(const struct image *image, struct poll_sites *sites)
+int executors_find(const struct image *image, const struct functions *functions,
+		   struct poll_sites *sites)
 {
-	struct functions functions;
-	int status = functions_read(&functions, image);
+	int status = 0;
 
-	for (size_t i = 0; i < functions.count && !status; i++) {
-		const struct function *function = &functions.functions[i];
+	for (size_t i = 0; i < functions->count && !status; i++) {
+		const struct function *function = &functions->functions[i];
 		const struct executor *executor = executor_of(function->name);
 
 		if (executor && executor->role == EXECUTOR_RUNS_TASK &&
@@ -315,7 +299,6 @@ int executors_find(const struct image *image, struct poll_sites *sites)
 	}
 	for (size_t i = 0; i < sites->site_count && !status; i++)
 		if (sites->sites[i].runs_task)
-			follow_jump(&sites->sites[i], image, &functions);
-	functions_free(&functions);
+			follow_jump(&sites->sites[i], image, functions);
 	return status;
 }

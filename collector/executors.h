@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct functions;
 struct image;
 struct poll_sites;
 
@@ -54,10 +55,11 @@ bool executors_own_crate(const char *crate);
 const struct executor *executor_of(const char *linkage_name);
 
 /*
- * Add to *sites the functions of known executors in image that run tasks and are no
- * sites yet; and move those whose whole code is a jump to where that leads. Returns 0,
- * or -1 when memory ran out.
+ * Add to *sites those of functions, the symbols of image, in which known executors run tasks
+ * and that are no sites yet; and move those whose whole code is a jump to where that leads.
+ * Returns 0, or -1 when memory ran out.
  */
-int executors_find(const struct image *image, struct poll_sites *sites);
+int executors_find(const struct image *image, const struct functions *functions,
+		   struct poll_sites *sites);
 
 #endif

@@ -53,6 +53,42 @@ int functions_read(struct functions *functions, const struct image *image)
 	return status;
 }
 
+static int compare_begin(const void *left, const void *right)
+{
+	uint64_t address = *(const uint64_t *)left;
+	const struct function *function = right;
+
+	return address < function->address ? -1 : address > function->address;
+}
+
+static int compare_extent(const void *left, const void *right)
+{
+	uint64_t address = *(const uint64_t *)left;
+	const struct function *function = right;
+
+	return address < function->address                     ? -1
+	       : address - function->address >= function->size ? 1
+							       : 0;
+}
+
+static const struct function *search(const struct functions *functions, uint64_t address,
+				     int (*compare_to)(const void *, const void *))
+{
+	return functions->count ? bsearch(&address, functions->functions, functions->count,
+					  sizeof(*functions->functions), compare_to)
+				: NULL;
+}
+
+const struct function *functions_at(const struct functions *functions, uint64_t address)
+{
+	return search(functions, address, compare_begin);
+}
+
+const struct function *functions_around(const struct functions *functions, uint64_t address)
+{
+	return search(functions, address, compare_extent);
+}
+
 void functions_free(struct functions *functions)
 {
 	free(functions->functions);

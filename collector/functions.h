@@ -26,6 +26,12 @@ int functions_read(struct functions *functions, const struct image *image);
 
 /* The same with every name that an address has. */
 int functions_read_all(struct functions *functions, const struct image *image);
+
+/* Of what functions_read gave: the one that begins at address, or NULL; ... */
+const struct function *functions_at(const struct functions *functions, uint64_t address);
+/* ... the one that the byte at address is of, or NULL. */
+const struct function *functions_around(const struct functions *functions, uint64_t address);
+
 void functions_free(struct functions *functions);
 
 #endif

@@ -315,3 +315,69 @@ bool image_has_code_of(const struct image *image, Dwarf_Die *die, Dwarf_Addr *en
 		return false;
 	return *entry && image_file_offset(image, *entry, &offset);
 }
+
+bool image_code_offset(const struct image *image, uint64_t address, uint64_t size,
+		       uint64_t *offset)
+{
+	return image_file_offset(image, address, offset) && size <= image->size - *offset;
+}
+
+bool image_find_code(const struct image *image, Dwarf_Die *die, struct image_code *code)
+{
+	Dwarf_Addr entry;
+	Dwarf_Addr end;
+
+	if (!image_has_code_of(image, die, &entry) || dwarf_highpc(die, &end) || end <= entry ||
+	    !image_code_offset(image, entry, end - entry, &code->offset))
+		return false;
+	code->address = entry;
+	code->end = end;
+	return true;
+}
+
+int image_each_segment(const struct image *image, bool code, image_segment_seen *seen,
+		       void *context)
+{
+	int status = 0;
+
+	for (size_t i = 0; i < image->segment_count && !status; i++) {
+		const struct image_segment *segment = &image->segments[i];
+		size_t size = 0;
+		const uint8_t *bytes = segment->is_code == code
+					       ? image_bytes(image, segment->start, &size)
+					       : NULL;
+
+		if (bytes)
+			status = seen(context, segment->start, bytes, size);
+	}
+	return status;
+}
+
+/* Who is shown words. */
+struct word_viewer {
+	image_word_seen *seen;
+	void *context;
+};
+
+/* An image_segment_seen. */
+static int show_words(void *context, uint64_t address, const uint8_t *bytes, size_t size)
+{
+	const struct word_viewer *viewer = context;
+	int status = 0;
+
+	for (size_t at = -address % sizeof(uint64_t); at + sizeof(uint64_t) <= size && !status;
+	     at += sizeof(uint64_t)) {
+		uint64_t value;
+
+		memcpy(&value, bytes + at, sizeof(value));
+		status = viewer->seen(viewer->context, address + at, value);
+	}
+	return status;
+}
+
+int image_each_word(const struct image *image, image_word_seen *seen, void *context)
+{
+	struct word_viewer viewer = {seen, context};
+
+	return image_each_segment(image, false, show_words, &viewer);
+}

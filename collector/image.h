@@ -59,6 +59,13 @@ const char *image_debug_file(const struct image *image);
  */
 bool image_file_offset(const struct image *image, uint64_t address, uint64_t *offset);
 
+/*
+ * Likewise of size bytes of code from there, which the file must have all; *offset may be
+ * set where it does not.
+ */
+bool image_code_offset(const struct image *image, uint64_t address, uint64_t size,
+		       uint64_t *offset);
+
 /* Does the virtual address lie in a segment that is not code? */
 bool image_has_data(const struct image *image, uint64_t address);
 
@@ -84,5 +91,32 @@ const uint8_t *image_bytes(const struct image *image, uint64_t address, size_t *
  * *entry. The linker leaves the DIEs of functions that it removed, at 0.
  */
 bool image_has_code_of(const struct image *image, Dwarf_Die *die, Dwarf_Addr *entry);
+
+/* Code of a function. */
+struct image_code {
+	uint64_t address; /* of its first byte, virtual */
+	uint64_t end;     /* of the first byte behind it */
+	uint64_t offset;  /* of address in the file, bytes */
+};
+
+/* Where the code of the function die, DW_TAG_subprogram, is. False if it has none. */
+bool image_find_code(const struct image *image, Dwarf_Die *die, struct image_code *code);
+
+/* Called for a segment, linked at address, of which the file has bytes[0..size). */
+typedef int image_segment_seen(void *context, uint64_t address, const uint8_t *bytes,
+			       size_t size);
+
+/*
+ * Show the segments that are code, or those that are not, to seen. Returns 0, or what seen
+ * returned to stop.
+ */
+int image_each_segment(const struct image *image, bool code, image_segment_seen *seen,
+		       void *context);
+
+/* Called for each aligned word in data: it lies at address and the file has value there. */
+typedef int image_word_seen(void *context, uint64_t address, uint64_t value);
+
+/* Likewise the words of the segments that are not code, as the file has them. */
+int image_each_word(const struct image *image, image_word_seen *seen, void *context);
 
 #endif

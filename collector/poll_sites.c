@@ -17,6 +17,7 @@
 #include "dwarf_scope.h"
 #include "drop_sites.h"
 #include "executors.h"
+#include "functions.h"
 #include "image.h"
 #include "insn.h"
 #include "layout.h"
@@ -202,15 +203,13 @@ static void find_registers(const struct finder *finder, Dwarf_Die *function, Dwa
 /* Where the code of the function die is; false, and site->end 0, if it has none. */
 static bool code_range(const struct finder *finder, Dwarf_Die *die, struct poll_site *site)
 {
-	Dwarf_Addr entry;
-	Dwarf_Addr end;
+	struct image_code code;
 
-	if (!image_has_code_of(finder->image, die, &entry) || dwarf_highpc(die, &end) ||
-	    end <= entry || !image_file_offset(finder->image, entry, &site->offset) ||
-	    end - entry > finder->image->size - site->offset)
+	if (!image_find_code(finder->image, die, &code))
 		return false;
-	site->address = entry;
-	site->end = end;
+	site->address = code.address;
+	site->end = code.end;
+	site->offset = code.offset;
 	return true;
 }
 
@@ -657,20 +656,22 @@ static int find_by_dwarf(struct finder *finder)
 int poll_sites_find(const struct image *image, bool with_stores, struct poll_sites *sites)
 {
 	struct finder finder = {.image = image, .sites = sites, .with_stores = with_stores};
-	int status = 0;
+	struct functions functions;
+	int status = functions_read(&functions, image);
 
 	*sites = (struct poll_sites){.image = image};
-	if (image->dwarf)
+	if (!status && image->dwarf)
 		status = find_by_dwarf(&finder);
 	/* `debug = 1` and line tables have functions without types. */
 	if (!status && !sites->site_count && (!image->dwarf || finder.untyped)) {
-		status = symbol_sites_find(image, sites);
+		status = symbol_sites_find(image, &functions, sites);
 		sites->from_symbols = true;
 	}
 	if (!status && sites->site_count)
-		status = executors_find(image, sites) ||
-			 wake_sites_find(image, &finder.pass.wakers, sites) ||
-			 spawn_sites_find(image, image->dwarf ? &finder.pass : NULL, sites);
+		status = executors_find(image, &functions, sites) ||
+			 wake_sites_find(image, &functions, &finder.pass.wakers, sites) ||
+			 spawn_sites_find(image, &functions, image->dwarf ? &finder.pass : NULL,
+					  sites);
 	if (status) {
 		message_error("%s: finding its poll functions: out of memory", image->path);
 	} else {
@@ -684,6 +685,7 @@ int poll_sites_find(const struct image *image, bool with_stores, struct poll_sit
 			"`debug = 2` for more",
 			image->path,
 			image->dwarf ? "types in its debug information" : "debug information");
+	functions_free(&functions);
 	finder_free(&finder);
 	if (status)
 		poll_sites_free(sites);

@@ -55,25 +55,15 @@ static void mark_called(void *context, uint64_t address, uint64_t target)
 		mark(sites, target);
 }
 
-/* Mark what a vtable has the address of: in a program that is not relocated ... */
-static void mark_data(struct poll_sites *sites)
+/*
+ * Mark what a vtable has the address of: in a program that is not relocated, an
+ * image_word_seen, ...
+ */
+static int mark_word(void *context, uint64_t address, uint64_t value)
 {
-	const struct image *image = sites->image;
-
-	for (size_t i = 0; i < image->segment_count; i++) {
-		const struct image_segment *segment = &image->segments[i];
-		size_t size = 0;
-		const uint8_t *bytes =
-			segment->is_code ? NULL : image_bytes(image, segment->start, &size);
-
-		for (size_t at = 0; bytes && at + sizeof(uint64_t) <= size;
-		     at += sizeof(uint64_t)) {
-			uint64_t value;
-
-			memcpy(&value, bytes + at, sizeof(value));
-			mark(sites, value);
-		}
-	}
+	(void)address;
+	mark(context, value);
+	return 0;
 }
 
 /* ... and in one that is: an image_relocation_seen. */
@@ -86,21 +76,18 @@ static int mark_relocated(void *context, const GElf_Rela *relocation, const GElf
 	return 0;
 }
 
+/* An image_segment_seen. */
+static int mark_calls(void *context, uint64_t address, const uint8_t *code, size_t size)
+{
+	insn_scan_calls(code, size, address, mark_called, context);
+	return 0;
+}
+
 static void mark_callable(struct poll_sites *sites)
 {
-	const struct image *image = sites->image;
-
-	mark_data(sites);
-	image_each_relocation(image, mark_relocated, sites);
-	for (size_t i = 0; i < image->segment_count; i++) {
-		uint64_t start = image->segments[i].start;
-		size_t size = 0;
-		const uint8_t *code =
-			image->segments[i].is_code ? image_bytes(image, start, &size) : NULL;
-
-		if (code)
-			insn_scan_calls(code, size, start, mark_called, sites);
-	}
+	image_each_word(sites->image, mark_word, sites);
+	image_each_relocation(sites->image, mark_relocated, sites);
+	image_each_segment(sites->image, true, mark_calls, sites);
 }
 
 void root_sites_mark(struct poll_sites *sites)

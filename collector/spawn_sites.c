@@ -33,8 +33,8 @@ struct finder {
 	const struct image *image;
 	const struct dwarf_pass *pass; /* borrowed; NULL: none */
 	struct poll_sites *sites;      /* the result */
-	struct functions functions;    /* owned */
-	struct queue *queues;          /* owned */
+	const struct functions *functions;
+	struct queue *queues; /* owned */
 	size_t queue_count;
 	struct source_frames *frames;         /* owned; read when they are first needed */
 	const struct function *function;      /* the one that is looked through */
@@ -133,8 +133,7 @@ static void add_site(struct finder *finder, const struct executor *executor, uin
 	if (life.boxed &&
 	    (!finder->pass || !task_layout_box(finder->pass, executor, &life.self_offset)))
 		return;
-	if (!image_file_offset(finder->image, address, &life.offset) ||
-	    size > finder->image->size - life.offset)
+	if (!image_code_offset(finder->image, address, size, &life.offset))
 		return;
 	if (life_sites_add(finder->sites, &life,
 			   finder->function ? finder->function->name : NULL))
@@ -254,16 +253,6 @@ static void consider_call(void *context, const struct insn_call *call)
 		add_site(finder, queue->executor, call->address, call->size);
 }
 
-static int compare_place(const void *left, const void *right)
-{
-	uint64_t address = *(const uint64_t *)left;
-	const struct function *function = right;
-
-	return address < function->address                     ? -1
-	       : address - function->address >= function->size ? 1
-							       : 0;
-}
-
 /* The code refers to what may be a queue: an insn_call_seen. */
 static void consider_reference(void *context, uint64_t address, uint64_t target)
 {
@@ -273,11 +262,9 @@ static void consider_reference(void *context, uint64_t address, uint64_t target)
 
 	if (!queue_at(finder, target, false) && !queue_at(finder, target, true))
 		return;
-	function = bsearch(&address, finder->functions.functions, finder->functions.count,
-			   sizeof(*function), compare_place);
+	function = functions_around(finder->functions, address);
 	if (!function || function == finder->last_function ||
-	    !image_file_offset(finder->image, function->address, &offset) ||
-	    function->size > finder->image->size - offset)
+	    !image_code_offset(finder->image, function->address, function->size, &offset))
 		return;
 	finder->last_function = function;
 	finder->function = function;
@@ -287,7 +274,7 @@ static void consider_reference(void *context, uint64_t address, uint64_t target)
 
 static void find_queues(struct finder *finder)
 {
-	const struct functions *functions = &finder->functions;
+	const struct functions *functions = finder->functions;
 
 	for (size_t i = 0; i < functions->count && !finder->out_of_memory; i++) {
 		const struct function *function = &functions->functions[i];
@@ -301,19 +288,11 @@ static void find_queues(struct finder *finder)
 		image_each_relocation(finder->image, add_slot, finder);
 }
 
-static void find_calls(struct finder *finder)
+/* An image_segment_seen. */
+static int find_calls(void *context, uint64_t address, const uint8_t *code, size_t size)
 {
-	const struct image *image = finder->image;
-
-	for (size_t i = 0; i < image->segment_count && finder->queue_count; i++) {
-		uint64_t start = image->segments[i].start;
-		size_t size = 0;
-		const uint8_t *code =
-			image->segments[i].is_code ? image_bytes(image, start, &size) : NULL;
-
-		if (code)
-			insn_scan_references(code, size, start, consider_reference, finder);
-	}
+	insn_scan_references(code, size, address, consider_reference, context);
+	return 0;
 }
 
 /* The one call in an inlined copy of a function that starts tasks. */
@@ -349,28 +328,24 @@ static void find_inlined(struct finder *finder, Dwarf_Die *die)
 		size_t size = 0;
 		const uint8_t *code = image_bytes(finder->image, start, &size);
 
-		finder->function =
-			bsearch(&start, finder->functions.functions, finder->functions.count,
-				sizeof(*finder->functions.functions), compare_place);
+		finder->function = functions_around(finder->functions, start);
 		if (code && start < end && end - start <= size)
 			insn_each_call(code, end - start, start, add_inlined_call, &inlined);
 	}
 }
 
-int spawn_sites_find(const struct image *image, const struct dwarf_pass *pass,
-		     struct poll_sites *sites)
+int spawn_sites_find(const struct image *image, const struct functions *functions,
+		     const struct dwarf_pass *pass, struct poll_sites *sites)
 {
-	struct finder finder = {.image = image, .pass = pass, .sites = sites};
-	int status = functions_read(&finder.functions, image);
+	struct finder finder = {
+		.image = image, .functions = functions, .pass = pass, .sites = sites};
 
-	if (!status && finder.functions.count) {
-		find_queues(&finder);
-		find_calls(&finder);
-		for (size_t i = 0; pass && i < pass->starter_count; i++)
-			find_inlined(&finder, &pass->starters[i]);
-	}
+	find_queues(&finder);
+	if (finder.queue_count)
+		image_each_segment(image, true, find_calls, &finder);
+	for (size_t i = 0; pass && i < pass->starter_count && functions->count; i++)
+		find_inlined(&finder, &pass->starters[i]);
 	source_frames_free(finder.frames);
-	functions_free(&finder.functions);
 	free(finder.queues);
-	return status || finder.out_of_memory ? -1 : 0;
+	return finder.out_of_memory ? -1 : 0;
 }

@@ -6,15 +6,16 @@
 #define SPAWN_SITES_H
 
 struct dwarf_pass;
+struct functions;
 struct image;
 struct poll_sites;
 
 /*
  * Add to *sites, as LIFE_SPAWN, the places in image where the executors of the table spawn;
- * pass: what was found in its debug information, or NULL. Returns 0, or -1 when memory ran
- * out.
+ * functions: its symbols; pass: what was found in its debug information, or NULL. Returns 0,
+ * or -1 when memory ran out.
  */
-int spawn_sites_find(const struct image *image, const struct dwarf_pass *pass,
-		     struct poll_sites *sites);
+int spawn_sites_find(const struct image *image, const struct functions *functions,
+		     const struct dwarf_pass *pass, struct poll_sites *sites);
 
 #endif

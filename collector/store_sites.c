@@ -253,8 +253,7 @@ static int follow_function(struct finder *finder, const struct polling *polling,
 	};
 
 	if (dwarf_highpc(&die, &end) || end <= polling->entry ||
-	    !image_file_offset(finder->image, polling->entry, &offset) ||
-	    end - polling->entry > finder->image->size - offset ||
+	    !image_code_offset(finder->image, polling->entry, end - polling->entry, &offset) ||
 	    landing_pads_find(finder->pads, polling->entry, &call_sites,
 			      &function.call_site_count)) {
 		doubt_all(finder, &attempt->copies, STORES_NOT_FOLLOWED, polling->entry);
@@ -332,35 +331,26 @@ static int index_inlined(struct finder *finder, const size_t *inlined_of)
 	return 0;
 }
 
-/* The jump tables of all the code of the image. */
-static int find_tables(struct finder *finder)
+/* The jump tables of a segment of code: an image_segment_seen. */
+static int find_tables(void *context, uint64_t address, const uint8_t *code, size_t size)
 {
-	for (size_t i = 0; i < finder->image->segment_count; i++) {
-		const struct image_segment *segment = &finder->image->segments[i];
-		uint64_t *tables;
-		uint64_t *grown;
-		size_t count;
-		size_t size;
-		const uint8_t *code =
-			segment->is_code ? image_bytes(finder->image, segment->start, &size)
-					 : NULL;
+	struct finder *finder = context;
+	uint64_t *tables;
+	uint64_t *grown;
+	size_t count;
 
-		if (!code)
-			continue;
-		if (flow_find_tables(code, size, segment->start, &tables, &count))
-			return -1;
-		grown = realloc(finder->tables,
-				(finder->table_count + count + 1) * sizeof(*grown));
-		if (!grown) {
-			free(tables);
-			return -1;
-		}
-		finder->tables = grown;
-		if (count)
-			memcpy(grown + finder->table_count, tables, count * sizeof(*grown));
-		finder->table_count += count;
+	if (flow_find_tables(code, size, address, &tables, &count))
+		return -1;
+	grown = realloc(finder->tables, (finder->table_count + count + 1) * sizeof(*grown));
+	if (!grown) {
 		free(tables);
+		return -1;
 	}
+	finder->tables = grown;
+	if (count)
+		memcpy(grown + finder->table_count, tables, count * sizeof(*grown));
+	finder->table_count += count;
+	free(tables);
 	return 0;
 }
 
@@ -387,7 +377,8 @@ static int find(struct finder *finder, const size_t *inlined_of)
 	struct poll_sites *sites = finder->sites;
 
 	if (!finder->is_seen || !finder->pads || !finder->calls ||
-	    index_inlined(finder, inlined_of) || find_tables(finder))
+	    index_inlined(finder, inlined_of) ||
+	    image_each_segment(finder->image, true, find_tables, finder))
 		return -1;
 	/* Until there is a doubt. */
 	for (size_t i = 0; i < sites->type_count; i++)

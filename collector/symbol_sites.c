@@ -193,8 +193,8 @@ static int consider(const struct image *image, const struct panics *panics,
 	uint64_t offset;
 	int status = 0;
 
-	if ((suffix || polled) && image_file_offset(image, function->address, &offset) &&
-	    function->size <= image->size - offset) {
+	if ((suffix || polled) &&
+	    image_code_offset(image, function->address, function->size, &offset)) {
 		if (polled) {
 			status = add_site(sites, function, offset, polled, false);
 		} else if (calls_panic(image, panics, function, offset)) {
@@ -207,16 +207,14 @@ static int consider(const struct image *image, const struct panics *panics,
 	return status;
 }
 
-int symbol_sites_find(const struct image *image, struct poll_sites *sites)
+int symbol_sites_find(const struct image *image, const struct functions *functions,
+		      struct poll_sites *sites)
 {
-	struct functions functions;
 	struct panics panics = {0};
-	int status =
-		functions_read(&functions, image) || find_panics(image, &functions, &panics);
+	int status = find_panics(image, functions, &panics);
 
-	for (size_t i = 0; i < functions.count && !status; i++)
-		status = consider(image, &panics, &functions.functions[i], sites);
-	functions_free(&functions);
+	for (size_t i = 0; i < functions->count && !status; i++)
+		status = consider(image, &panics, &functions->functions[i], sites);
 	free(panics.addresses);
 	return status ? -1 : 0;
 }

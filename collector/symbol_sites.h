@@ -11,12 +11,14 @@
 #define SYMBOL_SITES_H
 
 struct image;
+struct functions;
 struct poll_sites;
 
 /*
- * Add the poll sites that the symbols of image show to *sites, which has none yet.
+ * Add the poll sites that the symbols of image, functions, show to *sites, which has none yet.
  * Returns 0, or -1 when memory ran out.
  */
-int symbol_sites_find(const struct image *image, struct poll_sites *sites);
+int symbol_sites_find(const struct image *image, const struct functions *functions,
+		      struct poll_sites *sites);
 
 #endif

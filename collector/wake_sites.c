@@ -45,8 +45,8 @@ struct member {
 struct search {
 	const struct image *image;
 	const struct waker_functions *found;
-	struct functions functions; /* owned; by symbols */
-	struct slot *slots;         /* owned; sorted by address */
+	const struct functions *functions; /* by symbols */
+	struct slot *slots;                /* owned; sorted by address */
 	size_t slot_count;
 	size_t slot_room;
 	struct member *members; /* owned */
@@ -92,27 +92,10 @@ static int add_relocated(void *context, const GElf_Rela *relocation, const GElf_
 	return add_slot(context, relocation->r_offset, target);
 }
 
-/* The words that the file has, in a program that is not relocated. */
-static int add_words(struct search *search)
+/* An image_word_seen: one that the file has, in a program that is not relocated. */
+static int add_word(void *context, uint64_t address, uint64_t value)
 {
-	const struct image *image = search->image;
-
-	for (size_t i = 0; i < image->segment_count; i++) {
-		const struct image_segment *segment = &image->segments[i];
-		size_t size = 0;
-		const uint8_t *bytes =
-			segment->is_code ? NULL : image_bytes(image, segment->start, &size);
-
-		for (size_t at = -segment->start % sizeof(uint64_t);
-		     bytes && at + sizeof(uint64_t) <= size; at += sizeof(uint64_t)) {
-			uint64_t value;
-
-			memcpy(&value, bytes + at, sizeof(value));
-			if (value && add_slot(search, segment->start + at, value))
-				return -1;
-		}
-	}
-	return 0;
+	return value ? add_slot(context, address, value) : 0;
 }
 
 /* The linker puts .got and .got.plt side by side, or has one only. */
@@ -150,7 +133,8 @@ static int find_slots(struct search *search)
 	size_t kept = 0;
 
 	find_got(search);
-	if (add_words(search) || image_each_relocation(search->image, add_relocated, search))
+	if (image_each_word(search->image, add_word, search) ||
+	    image_each_relocation(search->image, add_relocated, search))
 		return -1;
 	if (search->slot_count)
 		qsort(search->slots, search->slot_count, sizeof(*search->slots), compare_slots);
@@ -230,15 +214,15 @@ static int compare_addresses(const void *left, const void *right)
 static uint64_t *find_clones(const struct search *search, size_t *count)
 {
 	uint64_t *clones =
-		calloc(search->found->count + search->functions.count + 1, sizeof(*clones));
+		calloc(search->found->count + search->functions->count + 1, sizeof(*clones));
 
 	*count = 0;
 	for (size_t i = 0; clones && i < search->found->count; i++)
 		if (search->found->functions[i].clones)
 			clones[(*count)++] = search->found->functions[i].address;
-	for (size_t i = 0; clones && i < search->functions.count; i++)
-		if (is_clone_name(search->functions.functions[i].name))
-			clones[(*count)++] = search->functions.functions[i].address;
+	for (size_t i = 0; clones && i < search->functions->count; i++)
+		if (is_clone_name(search->functions->functions[i].name))
+			clones[(*count)++] = search->functions->functions[i].address;
 	if (clones)
 		qsort(clones, *count, sizeof(*clones), compare_addresses);
 	return clones;
@@ -339,19 +323,11 @@ static const struct waker_function *known_function(const struct search *search,
 	return NULL;
 }
 
-static const struct function *symbol_at(const struct search *search, uint64_t address)
-{
-	for (size_t i = 0; i < search->functions.count; i++)
-		if (search->functions.functions[i].address == address)
-			return &search->functions.functions[i];
-	return NULL;
-}
-
 static int add_site(struct search *search, const struct member *member,
 		    struct poll_sites *sites)
 {
 	const struct waker_function *known = known_function(search, member->address);
-	const struct function *symbol = symbol_at(search, member->address);
+	const struct function *symbol = functions_at(search->functions, member->address);
 	const char *name = symbol ? symbol->name : known ? known->name : NULL;
 	struct life_site site = {
 		.kind = member->operations & WAKES ? LIFE_WAKE : LIFE_WAKER,
@@ -375,24 +351,22 @@ static int add_site(struct search *search, const struct member *member,
 		return 0;
 	}
 	if (site.end <= site.address ||
-	    !image_file_offset(search->image, site.address, &site.offset) ||
-	    site.end - site.address > search->image->size - site.offset)
+	    !image_code_offset(search->image, site.address, site.end - site.address,
+			       &site.offset))
 		return 0;
 	return life_sites_add(sites, &site, name);
 }
 
-int wake_sites_find(const struct image *image, const struct waker_functions *found,
-		    struct poll_sites *sites)
+int wake_sites_find(const struct image *image, const struct functions *functions,
+		    const struct waker_functions *found, struct poll_sites *sites)
 {
-	struct search search = {.image = image, .found = found};
+	struct search search = {.image = image, .found = found, .functions = functions};
 	int status;
 
 	read_layout(&search);
-	status = functions_read(&search.functions, image) || find_slots(&search) ||
-		 find_tables(&search, sites);
+	status = find_slots(&search) || find_tables(&search, sites);
 	for (size_t i = 0; i < search.member_count && !status; i++)
 		status = add_site(&search, &search.members[i], sites);
-	functions_free(&search.functions);
 	free(search.slots);
 	free(search.members);
 	return status ? -1 : 0;
