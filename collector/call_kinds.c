@@ -1,5 +1,6 @@
 #include "call_kinds.h"
 
+#include "asyncrec/array.h"
 #include "asyncrec/strings.h"
 #include "dwarf_pass.h"
 #include "functions.h"
@@ -39,15 +40,12 @@ struct call_kinds {
 
 static int add(struct places *places, const struct place *place)
 {
-	if (places->count == places->room) {
-		size_t room = places->room ? places->room * 2 : 256;
-		struct place *grown = realloc(places->places, room * sizeof(*grown));
+	struct place *grown =
+		array_room(places->places, places->count, &places->room, sizeof(*grown));
 
-		if (!grown)
-			return -1;
-		places->places = grown;
-		places->room = room;
-	}
+	if (!grown)
+		return -1;
+	places->places = grown;
 	places->places[places->count++] = *place;
 	return 0;
 }

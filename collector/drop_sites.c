@@ -144,7 +144,7 @@ static int add_site(struct drop_finder *finder, Dwarf_Die *function, struct life
 	if (!place(finder->sites->image, function, life) ||
 	    !gets_argument(function, life->address))
 		return 1;
-	return life_sites_add(finder->sites, life, dwarf_pass_symbol(function));
+	return life_sites_add(finder->sites, life, dwarf_linkage_name(function));
 }
 
 /*
@@ -249,7 +249,7 @@ static int consider_executor(struct drop_finder *finder, Dwarf_Die *function,
 	life.guard_offset = layout.state;
 	life.guard_bits = executor->idle;
 	life.guard_value = executor->cancelled;
-	return life_sites_add(finder->sites, &life, dwarf_pass_symbol(function));
+	return life_sites_add(finder->sites, &life, dwarf_linkage_name(function));
 }
 
 static int consider_executors(struct drop_finder *finder)
@@ -257,7 +257,7 @@ static int consider_executors(struct drop_finder *finder)
 	const struct dwarf_pass *pass = finder->pass;
 
 	for (size_t i = 0; i < pass->function_count; i++) {
-		const char *symbol = dwarf_pass_symbol(&pass->functions[i]);
+		const char *symbol = dwarf_linkage_name(&pass->functions[i]);
 		const struct executor *executor = symbol ? executor_of(symbol) : NULL;
 
 		if (executor && executor->role == EXECUTOR_DROPS_TASK &&

@@ -1,5 +1,6 @@
 #include "dwarf_pass.h"
 
+#include "asyncrec/array.h"
 #include "asyncrec/strings.h"
 #include "dwarf_scope.h"
 #include "image.h"
@@ -68,13 +69,6 @@ bool dwarf_pass_is_glue(const char *name)
 	return starts_with(name, "drop_in_place<");
 }
 
-const char *dwarf_pass_symbol(Dwarf_Die *function)
-{
-	Dwarf_Attribute attribute;
-
-	return dwarf_formstring(dwarf_attr_integrate(function, DW_AT_linkage_name, &attribute));
-}
-
 /* Besides drop glue: functions of executors that get what holds a future, and drop it. */
 static bool is_drop(const char *name)
 {
@@ -97,24 +91,10 @@ static bool is_task_type(const char *name)
 	       starts_with(name, "LocalFutureObj");
 }
 
-/* Room for one more element in an array that grows by doubling. */
-static void *room_for_one(void *array, size_t count, size_t *room, size_t size)
-{
-	size_t more = *room ? *room * 2 : 64;
-	void *grown = array;
-
-	if (count == *room) {
-		grown = realloc(array, more * size);
-		if (grown)
-			*room = more;
-	}
-	return grown;
-}
-
 static void add_die(struct worker *worker, Dwarf_Die **dies, size_t *count, size_t *room,
 		    const Dwarf_Die *die)
 {
-	Dwarf_Die *grown = room_for_one(*dies, *count, room, sizeof(*grown));
+	Dwarf_Die *grown = array_room(*dies, *count, room, sizeof(*grown));
 
 	if (!grown) {
 		worker->out_of_memory = true;
@@ -127,8 +107,8 @@ static void add_die(struct worker *worker, Dwarf_Die **dies, size_t *count, size
 static void add_drop_copy(struct worker *worker, void *origin)
 {
 	struct dwarf_pass *pass = &worker->pass;
-	struct dropping_copy *grown = room_for_one(pass->drop_copies, pass->drop_copy_count,
-						   &pass->drop_copy_room, sizeof(*grown));
+	struct dropping_copy *grown = array_room(pass->drop_copies, pass->drop_copy_count,
+						 &pass->drop_copy_room, sizeof(*grown));
 
 	if (!grown) {
 		worker->out_of_memory = true;
@@ -163,7 +143,7 @@ static size_t add_copy(struct worker *worker, Dwarf_Die *die, size_t parent)
 	if (!name || !dwarf_pass_is_poll(name) ||
 	    !image_has_code_of(worker->image, die, &entry))
 		return parent;
-	grown = room_for_one(pass->copies, pass->copy_count, &pass->copy_room, sizeof(*grown));
+	grown = array_room(pass->copies, pass->copy_count, &pass->copy_room, sizeof(*grown));
 	if (!grown) {
 		worker->out_of_memory = true;
 		return parent;
@@ -216,7 +196,7 @@ static void learn_impl(struct worker *worker, Dwarf_Die *die, dwarf_scope scope,
 			inner = longer;
 			continue;
 		}
-		linkage_name = dwarf_pass_symbol(die);
+		linkage_name = dwarf_linkage_name(die);
 		path = dwarf_scope_path(scopes, s);
 		if (linkage_name && path)
 			type_names_learn_impl(worker->pass.names, path, inner ? inner : name,
@@ -237,8 +217,8 @@ static void note_diverging(struct worker *worker, Dwarf_Die *die, const char *na
 
 	if (!name || !dwarf_attr_integrate(die, DW_AT_noreturn, &attribute))
 		return;
-	grown = room_for_one(pass->diverging, pass->diverging_count, &pass->diverging_room,
-			     sizeof(*grown));
+	grown = array_room(pass->diverging, pass->diverging_count, &pass->diverging_room,
+			   sizeof(*grown));
 	if (!grown) {
 		worker->out_of_memory = true;
 		return;
@@ -344,53 +324,57 @@ static void *work(void *argument)
 /* Append the DIEs of another array. Returns 0, or -1 when memory ran out. */
 static int append(Dwarf_Die **dies, size_t *count, const Dwarf_Die *more, size_t more_count)
 {
-	Dwarf_Die *grown = realloc(*dies, (*count + more_count + 1) * sizeof(*grown));
+	Dwarf_Die *grown = array_append(*dies, count, more, more_count, sizeof(*grown));
 
 	if (!grown)
 		return -1;
 	*dies = grown;
-	for (size_t i = 0; i < more_count; i++)
-		grown[(*count)++] = more[i];
 	return 0;
 }
 
 static int append_diverging(struct dwarf_pass *pass, const struct dwarf_pass *found)
 {
-	size_t count = pass->diverging_count + found->diverging_count;
 	struct diverging_function *grown =
-		realloc(pass->diverging, (count + 1) * sizeof(*grown));
+		array_append(pass->diverging, &pass->diverging_count, found->diverging,
+			     found->diverging_count, sizeof(*grown));
 
 	if (!grown)
 		return -1;
 	pass->diverging = grown;
-	if (found->diverging_count)
-		memcpy(grown + pass->diverging_count, found->diverging,
-		       found->diverging_count * sizeof(*grown));
-	pass->diverging_count = count;
 	return 0;
 }
 
 static int append_drop_copies(struct dwarf_pass *pass, const struct dwarf_pass *found)
 {
-	size_t count = pass->drop_copy_count + found->drop_copy_count;
-	struct dropping_copy *grown = realloc(pass->drop_copies, (count + 1) * sizeof(*grown));
+	struct dropping_copy *grown =
+		array_append(pass->drop_copies, &pass->drop_copy_count, found->drop_copies,
+			     found->drop_copy_count, sizeof(*grown));
 
 	if (!grown)
 		return -1;
 	pass->drop_copies = grown;
-	if (found->drop_copy_count)
-		memcpy(grown + pass->drop_copy_count, found->drop_copies,
-		       found->drop_copy_count * sizeof(*grown));
-	pass->drop_copy_count = count;
+	return 0;
+}
+
+static int append_copies(struct dwarf_pass *pass, const struct dwarf_pass *found)
+{
+	size_t first = pass->copy_count;
+	struct inlined_copy *grown =
+		array_append(pass->copies, &pass->copy_count, found->copies, found->copy_count,
+			     sizeof(*grown));
+
+	if (!grown)
+		return -1;
+	pass->copies = grown;
+	for (size_t i = first; i < pass->copy_count; i++)
+		if (grown[i].parent != INLINED_COPY_NONE)
+			grown[i].parent += first;
 	return 0;
 }
 
 /* Append what a worker found, which may be emptied. Returns 0, or -1: no memory. */
 static int take(struct dwarf_pass *pass, struct dwarf_pass *found)
 {
-	size_t first_copy = pass->copy_count;
-	struct inlined_copy *copies;
-
 	if (!pass->scopes) {
 		bool split_missing = pass->split_missing;
 
@@ -399,11 +383,7 @@ static int take(struct dwarf_pass *pass, struct dwarf_pass *found)
 		*found = (struct dwarf_pass){0};
 		return 0;
 	}
-	copies = realloc(pass->copies,
-			 (pass->copy_count + found->copy_count + 1) * sizeof(*copies));
-	if (copies)
-		pass->copies = copies;
-	if (!copies || dwarf_scopes_append(pass->scopes, found->scopes) ||
+	if (dwarf_scopes_append(pass->scopes, found->scopes) ||
 	    append(&pass->functions, &pass->function_count, found->functions,
 		   found->function_count) ||
 	    append(&pass->task_types, &pass->task_type_count, found->task_types,
@@ -412,15 +392,10 @@ static int take(struct dwarf_pass *pass, struct dwarf_pass *found)
 	    append(&pass->starters, &pass->starter_count, found->starters,
 		   found->starter_count) ||
 	    append(&pass->drops, &pass->drop_count, found->drops, found->drop_count) ||
-	    append_drop_copies(pass, found) || append_diverging(pass, found) ||
+	    append_copies(pass, found) || append_drop_copies(pass, found) ||
+	    append_diverging(pass, found) ||
 	    waker_functions_append(&pass->wakers, &found->wakers))
 		return -1;
-	for (size_t i = 0; i < found->copy_count; i++) {
-		copies[pass->copy_count] = found->copies[i];
-		if (copies[pass->copy_count].parent != INLINED_COPY_NONE)
-			copies[pass->copy_count].parent += first_copy;
-		pass->copy_count++;
-	}
 	type_names_take(pass->names, found->names);
 	return 0;
 }
@@ -487,7 +462,7 @@ static int find_units(struct dwarf_pass *pass, const struct image *image, struct
 			pass->split_missing = true;
 			continue;
 		}
-		grown = room_for_one(units->dies, units->count, &room, sizeof(*grown));
+		grown = array_room(units->dies, units->count, &room, sizeof(*grown));
 		if (!grown)
 			return -1;
 		units->dies = grown;

@@ -88,7 +88,4 @@ bool dwarf_pass_is_poll(const char *name);
 /* Is it the name of drop glue, `drop_in_place<T>`? */
 bool dwarf_pass_is_glue(const char *name);
 
-/* Linkage name of the function; NULL: it has none. */
-const char *dwarf_pass_symbol(Dwarf_Die *function);
-
 #endif

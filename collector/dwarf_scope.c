@@ -296,3 +296,10 @@ char *dwarf_scopes_path(const struct dwarf_scopes *scopes, Dwarf_Die *die)
 	name = dwarf_diename(die);
 	return strdup(name ? name : anonymous);
 }
+
+const char *dwarf_linkage_name(Dwarf_Die *function)
+{
+	Dwarf_Attribute attribute;
+
+	return dwarf_formstring(dwarf_attr_integrate(function, DW_AT_linkage_name, &attribute));
+}

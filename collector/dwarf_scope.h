@@ -54,4 +54,7 @@ char *dwarf_scope_path(const struct dwarf_scopes *scopes, dwarf_scope scope);
 dwarf_scope dwarf_scope_parent(const struct dwarf_scopes *scopes, dwarf_scope scope);
 const char *dwarf_scope_name(const struct dwarf_scopes *scopes, dwarf_scope scope);
 
+/* The mangled name of the function die, of libdw; NULL: it has none. */
+const char *dwarf_linkage_name(Dwarf_Die *function);
+
 #endif

@@ -1,5 +1,6 @@
 #include "flow_graph.h"
 
+#include "asyncrec/array.h"
 #include "insn_x86_64.h"
 
 #include <stdlib.h>
@@ -12,15 +13,12 @@ struct tables {
 
 static int add(struct tables *tables, uint64_t address)
 {
-	if (tables->count == tables->room) {
-		size_t room = tables->room ? tables->room * 2 : 256;
-		uint64_t *grown = realloc(tables->tables, room * sizeof(*grown));
+	uint64_t *grown =
+		array_room(tables->tables, tables->count, &tables->room, sizeof(*grown));
 
-		if (!grown)
-			return -1;
-		tables->tables = grown;
-		tables->room = room;
-	}
+	if (!grown)
+		return -1;
+	tables->tables = grown;
 	tables->tables[tables->count++] = address;
 	return 0;
 }

@@ -1,5 +1,7 @@
 #include "landing_pads.h"
 
+#include "asyncrec/array.h"
+
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <stdlib.h>
@@ -128,15 +130,12 @@ static struct encodings encodings_of(const Dwarf_CIE *cie)
 
 static int add_frame(struct landing_pads *pads, const struct frame *frame)
 {
-	if (pads->count == pads->room) {
-		size_t room = pads->room ? pads->room * 2 : 256;
-		struct frame *grown = realloc(pads->frames, room * sizeof(*grown));
+	struct frame *grown =
+		array_room(pads->frames, pads->count, &pads->room, sizeof(*grown));
 
-		if (!grown)
-			return -1;
-		pads->frames = grown;
-		pads->room = room;
-	}
+	if (!grown)
+		return -1;
+	pads->frames = grown;
 	pads->frames[pads->count++] = *frame;
 	return 0;
 }
@@ -280,17 +279,13 @@ static int read_call_sites(struct reader *reader, uint64_t function,
 		uint64_t start = read_encoded(reader, encoding);
 		uint64_t length = read_encoded(reader, encoding);
 		uint64_t pad = read_encoded(reader, encoding);
+		struct flow_call_site *grown;
 
 		read_leb128(reader, false);
-		if (*count == room) {
-			struct flow_call_site *grown;
-
-			room = room ? room * 2 : 16;
-			grown = realloc(*sites, room * sizeof(*grown));
-			if (!grown)
-				return -1;
-			*sites = grown;
-		}
+		grown = array_room(*sites, *count, &room, sizeof(*grown));
+		if (!grown)
+			return -1;
+		*sites = grown;
 		(*sites)[(*count)++] = (struct flow_call_site){
 			.start = base + start,
 			.end = base + start + length,

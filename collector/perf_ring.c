@@ -1,5 +1,6 @@
 #include "perf_ring.h"
 
+#include "asyncrec/array.h"
 #include "asyncrec/message.h"
 
 #include <dirent.h>
@@ -125,15 +126,12 @@ static void explain_open(int error)
 
 static int add_event(struct perf_rings *rings, int fd, size_t ring)
 {
-	if (rings->event_count == rings->event_room) {
-		size_t room = rings->event_room ? rings->event_room * 2 : 64;
-		struct perf_event *grown = realloc(rings->events, room * sizeof(*grown));
+	struct perf_event *grown = array_room(rings->events, rings->event_count,
+					      &rings->event_room, sizeof(*grown));
 
-		if (!grown)
-			return -1;
-		rings->events = grown;
-		rings->event_room = room;
-	}
+	if (!grown)
+		return -1;
+	rings->events = grown;
 	rings->events[rings->event_count++] = (struct perf_event){fd, ring};
 	return 0;
 }

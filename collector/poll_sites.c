@@ -307,7 +307,7 @@ static void consider(struct finder *finder, Dwarf_Die *die)
 	if (!sites->waker.known && has_context)
 		sites->waker = layout_waker(finder->pass.scopes, &context_type);
 	find_registers(finder, die, &self, has_context ? &context : NULL, &returned, &site);
-	add_site(finder, &site, dwarf_pass_symbol(die));
+	add_site(finder, &site, dwarf_linkage_name(die));
 }
 
 /* The function die has the name of an executor's: learn what it polls. */
@@ -336,7 +336,7 @@ static void consider_executor(struct finder *finder, Dwarf_Die *die,
 			finder->sites->types[known->index].blocked_on = true;
 		site.blocks_on = true;
 		if (has_code)
-			add_site(finder, &site, dwarf_pass_symbol(die));
+			add_site(finder, &site, dwarf_linkage_name(die));
 		return;
 	}
 	type = task_layout_find(&finder->pass, die, executor, &future, &layout)
@@ -349,7 +349,7 @@ static void consider_executor(struct finder *finder, Dwarf_Die *die,
 		site.task_state = layout.state;
 		site.task_idle = executor->idle;
 	}
-	add_site(finder, &site, dwarf_pass_symbol(die));
+	add_site(finder, &site, dwarf_linkage_name(die));
 }
 
 static void add_ranges(struct finder *finder, Dwarf_Die *die, size_t poll)
@@ -633,7 +633,7 @@ static int find_by_dwarf(struct finder *finder)
 			consider(finder, &pass->functions[i]);
 	/* Executors come last: what they poll has its place from its own poll function. */
 	for (size_t i = 0; i < pass->function_count && !finder->out_of_memory; i++) {
-		const char *symbol = dwarf_pass_symbol(&pass->functions[i]);
+		const char *symbol = dwarf_linkage_name(&pass->functions[i]);
 		const struct executor *executor = symbol ? executor_of(symbol) : NULL;
 
 		if (executor && executor->role != EXECUTOR_DROPS_TASK)

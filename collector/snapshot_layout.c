@@ -6,6 +6,7 @@
  */
 #include "snapshot_layout.h"
 
+#include "asyncrec/array.h"
 #include "asyncrec/strings.h"
 #include "layout.h"
 
@@ -283,18 +284,15 @@ static size_t add_node(struct planner *planner, struct snapshot_node *node)
 /* To be looked at later; takes over place->values. */
 static void push(struct planner *planner, const struct place *place)
 {
-	if (planner->count == planner->room) {
-		size_t room = planner->room ? planner->room * 2 : 64;
-		struct place *grown = realloc(planner->queue, room * sizeof(*grown));
+	struct place *grown =
+		array_room(planner->queue, planner->count, &planner->room, sizeof(*grown));
 
-		if (!grown) {
-			planner->layout->out_of_memory = true;
-			free(place->values);
-			return;
-		}
-		planner->queue = grown;
-		planner->room = room;
+	if (!grown) {
+		planner->layout->out_of_memory = true;
+		free(place->values);
+		return;
 	}
+	planner->queue = grown;
 	planner->queue[planner->count++] = *place;
 }
 

@@ -1,6 +1,8 @@
 #include "source_frames.h"
 
+#include "asyncrec/array.h"
 #include "asyncrec/strings.h"
+#include "dwarf_scope.h"
 #include "image.h"
 
 #include <dwarf.h>
@@ -37,17 +39,14 @@ struct source_frames {
 static void add_stretch(struct source_frames *frames, Dwarf_Die *die, uint64_t start,
 			uint64_t end)
 {
-	if (frames->count == frames->room) {
-		size_t room = frames->room ? frames->room * 2 : 1024;
-		struct stretch *grown = realloc(frames->stretches, room * sizeof(*grown));
+	struct stretch *grown =
+		array_room(frames->stretches, frames->count, &frames->room, sizeof(*grown));
 
-		if (!grown) {
-			frames->out_of_memory = true;
-			return;
-		}
-		frames->stretches = grown;
-		frames->room = room;
+	if (!grown) {
+		frames->out_of_memory = true;
+		return;
 	}
+	frames->stretches = grown;
 	frames->stretches[frames->count++] = (struct stretch){start, end, *die};
 }
 
@@ -219,13 +218,11 @@ static void cut_closures(char *name)
 
 static const char *function_name(struct written *written, Dwarf_Die *die)
 {
-	Dwarf_Attribute attribute;
 	const char *linkage_name;
 
 	if (written->function)
 		return written->function;
-	linkage_name =
-		dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute));
+	linkage_name = dwarf_linkage_name(die);
 	written->function = linkage_name ? rust_demangle(linkage_name, 0) : NULL;
 	if (!written->function && dwarf_diename(die))
 		written->function = strdup(linkage_name ? linkage_name : dwarf_diename(die));

@@ -7,6 +7,7 @@
 
 #include "asyncrec/strings.h"
 #include "dwarf_pass.h"
+#include "dwarf_scope.h"
 #include "executors.h"
 #include "functions.h"
 #include "image.h"
@@ -313,9 +314,7 @@ static void add_inlined_call(void *context, const struct insn_call *call)
 /* Where a function that starts tasks is inlined, its call is of what is not known. */
 static void find_inlined(struct finder *finder, Dwarf_Die *die)
 {
-	Dwarf_Attribute attribute;
-	const char *symbol =
-		dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute));
+	const char *symbol = dwarf_linkage_name(die);
 	struct inlined_call inlined = {finder, symbol ? executor_of(symbol) : NULL};
 	Dwarf_Addr base;
 	Dwarf_Addr start;

@@ -1,5 +1,6 @@
 #include "store_sites.h"
 
+#include "asyncrec/array.h"
 #include "call_kinds.h"
 #include "coroutine_copies.h"
 #include "dwarf_pass.h"
@@ -122,7 +123,7 @@ static int add_store(struct finder *finder, const struct coroutine_copy *copy,
 		     uint64_t function, const struct state_store *store)
 {
 	struct poll_sites *sites = finder->sites;
-	struct store_site *grown = sites->stores;
+	struct store_site *grown;
 	struct store_site site = {
 		.type = copy->type,
 		.inlined = inlined_index(finder, copy),
@@ -138,13 +139,11 @@ static int add_store(struct finder *finder, const struct coroutine_copy *copy,
 
 	if (!image_file_offset(finder->image, store->probed, &site.offset))
 		return 0;
-	if (sites->store_count == finder->store_room) {
-		finder->store_room = finder->store_room ? finder->store_room * 2 : 256;
-		grown = realloc(grown, finder->store_room * sizeof(*grown));
-		if (!grown)
-			return -1;
-		sites->stores = grown;
-	}
+	grown = array_room(sites->stores, sites->store_count, &finder->store_room,
+			   sizeof(*grown));
+	if (!grown)
+		return -1;
+	sites->stores = grown;
 	grown[sites->store_count++] = site;
 	return 0;
 }

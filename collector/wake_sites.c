@@ -5,6 +5,7 @@
  */
 #include "wake_sites.h"
 
+#include "asyncrec/array.h"
 #include "asyncrec/message.h"
 #include "asyncrec/strings.h"
 #include "functions.h"
@@ -59,20 +60,17 @@ struct search {
 
 static int add_slot(struct search *search, uint64_t address, uint64_t target)
 {
+	struct slot *grown;
 	uint64_t offset;
 
 	if (!image_file_offset(search->image, target, &offset) ||
 	    (address >= search->got_start && address < search->got_end))
 		return 0;
-	if (search->slot_count == search->slot_room) {
-		size_t room = search->slot_room ? search->slot_room * 2 : 1024;
-		struct slot *grown = realloc(search->slots, room * sizeof(*grown));
-
-		if (!grown)
-			return -1;
-		search->slots = grown;
-		search->slot_room = room;
-	}
+	grown = array_room(search->slots, search->slot_count, &search->slot_room,
+			   sizeof(*grown));
+	if (!grown)
+		return -1;
+	search->slots = grown;
 	search->slots[search->slot_count++] = (struct slot){address, target};
 	return 0;
 }

@@ -1,5 +1,7 @@
 #include "waker_functions.h"
 
+#include "asyncrec/array.h"
+#include "dwarf_scope.h"
 #include "image.h"
 
 #include <dwarf.h>
@@ -56,20 +58,6 @@ static bool fits(Dwarf_Die *die, bool *clones)
 	return (!returned || *clones) && takes_pointer(die);
 }
 
-/* Room for one more element in an array that grows by doubling. */
-static void *room_for_one(void *array, size_t count, size_t *room, size_t size)
-{
-	size_t more = *room ? *room * 2 : 16;
-	void *grown = array;
-
-	if (count == *room) {
-		grown = realloc(array, more * size);
-		if (grown)
-			*room = more;
-	}
-	return grown;
-}
-
 int waker_functions_visit(struct waker_functions *set, Dwarf_Die *die, uint64_t address)
 {
 	struct waker_function function = {.address = address};
@@ -84,9 +72,8 @@ int waker_functions_visit(struct waker_functions *set, Dwarf_Die *die, uint64_t 
 	if (!fits(&origin, &function.clones) || dwarf_highpc(die, &end))
 		return 0;
 	function.end = end;
-	function.name =
-		dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute));
-	grown = room_for_one(set->functions, set->count, &set->room, sizeof(*grown));
+	function.name = dwarf_linkage_name(die);
+	grown = array_room(set->functions, set->count, &set->room, sizeof(*grown));
 	if (!grown)
 		return -1;
 	set->functions = grown;
@@ -113,7 +100,7 @@ int waker_functions_visit_copy(struct waker_functions *set, const struct image *
 	}
 	if (!known->fits || !image_has_code_of(image, copy, &entry))
 		return 0;
-	grown = room_for_one(set->copies, set->copy_count, &set->copy_room, sizeof(*grown));
+	grown = array_room(set->copies, set->copy_count, &set->copy_room, sizeof(*grown));
 	if (!grown)
 		return -1;
 	set->copies = grown;
@@ -121,30 +108,18 @@ int waker_functions_visit_copy(struct waker_functions *set, const struct image *
 	return 0;
 }
 
-/* Append elements of one array to another. NULL: no memory. */
-static void *append(void *array, size_t *count, const void *more, size_t more_count,
-		    size_t size)
-{
-	char *grown = realloc(array, (*count + more_count + 1) * size);
-
-	if (grown && more_count)
-		memcpy(grown + *count * size, more, more_count * size);
-	if (grown)
-		*count += more_count;
-	return grown;
-}
-
 int waker_functions_append(struct waker_functions *set, const struct waker_functions *other)
 {
-	struct waker_function *functions = append(set->functions, &set->count, other->functions,
-						  other->count, sizeof(*functions));
+	struct waker_function *functions =
+		array_append(set->functions, &set->count, other->functions, other->count,
+			     sizeof(*functions));
 	struct waker_copy *copies;
 
 	if (!functions)
 		return -1;
 	set->functions = functions;
-	copies = append(set->copies, &set->copy_count, other->copies, other->copy_count,
-			sizeof(*copies));
+	copies = array_append(set->copies, &set->copy_count, other->copies, other->copy_count,
+			      sizeof(*copies));
 	if (!copies)
 		return -1;
 	set->copies = copies;

@@ -1,5 +1,7 @@
 #include "call_stack.h"
 
+#include "asyncrec/array.h"
+
 #include <stdlib.h>
 
 static struct poll *innermost(const struct call_stack *stack)
@@ -86,17 +88,14 @@ void call_stack_drop(struct call_stack *stack, int64_t now, call_stack_closed *c
 int call_stack_enter(struct call_stack *stack, struct poll *poll, uint64_t address,
 		     uint64_t loaded_address, call_stack_closed *closed, void *context)
 {
+	struct poll **grown;
+
 	call_stack_leave(stack, poll->sp, poll->start_ns, address, loaded_address, closed,
 			 context);
-	if (stack->count == stack->room) {
-		size_t room = stack->room ? stack->room * 2 : 16;
-		struct poll **grown = realloc(stack->polls, room * sizeof(*grown));
-
-		if (!grown)
-			return -1;
-		stack->polls = grown;
-		stack->room = room;
-	}
+	grown = array_room(stack->polls, stack->count, &stack->room, sizeof(*grown));
+	if (!grown)
+		return -1;
+	stack->polls = grown;
 	if (!poll->runs_task)
 		find_place(stack, poll);
 	stack->polls[stack->count++] = poll;

@@ -1,5 +1,6 @@
 #include "cancels.h"
 
+#include "asyncrec/array.h"
 #include "noted.h"
 #include "schema_sql.h"
 
@@ -101,15 +102,12 @@ static bool is_seen(const struct drop_stack *drops, const struct poll *row)
 
 static int push(struct drop_stack *drops, const struct poll *row, const struct drop_trap *trap)
 {
-	if (drops->count == drops->room) {
-		size_t room = drops->room ? drops->room * 2 : 8;
-		struct open_drop *grown = realloc(drops->drops, room * sizeof(*grown));
+	struct open_drop *grown =
+		array_room(drops->drops, drops->count, &drops->room, sizeof(*grown));
 
-		if (!grown)
-			return -1;
-		drops->drops = grown;
-		drops->room = room;
-	}
+	if (!grown)
+		return -1;
+	drops->drops = grown;
 	drops->drops[drops->count++] = (struct open_drop){
 		.sp = row->sp,
 		.self = row->self,

@@ -1,5 +1,6 @@
 #include "inlining.h"
 
+#include "asyncrec/array.h"
 #include "schema_sql.h"
 
 #include <stdlib.h>
@@ -53,17 +54,14 @@ struct inlining *inlining_load(sqlite3 *db)
 	size_t room = 0;
 
 	while (status == SQLITE_OK && sqlite3_step(row) == SQLITE_ROW) {
-		if (inlining->count == room) {
-			struct range *grown;
+		struct range *grown =
+			array_room(inlining->ranges, inlining->count, &room, sizeof(*grown));
 
-			room = room ? room * 2 : 256;
-			grown = realloc(inlining->ranges, room * sizeof(*grown));
-			if (!grown) {
-				status = SQLITE_NOMEM;
-				break;
-			}
-			inlining->ranges = grown;
+		if (!grown) {
+			status = SQLITE_NOMEM;
+			break;
 		}
+		inlining->ranges = grown;
 		inlining->ranges[inlining->count++] = (struct range){
 			.image_id = sqlite3_column_int64(row, 0),
 			.function = (uint64_t)sqlite3_column_int64(row, 1),

@@ -1,5 +1,6 @@
 #include "render.h"
 
+#include "asyncrec/array.h"
 #include "asyncrec/strings.h"
 #include "duration.h"
 #include "short_name.h"
@@ -117,15 +118,12 @@ static char *cell_text(struct column *column, sqlite3_stmt *statement)
 
 static int add_cell(struct table *table, char *text)
 {
-	if (table->cell_count == table->cell_room) {
-		size_t room = table->cell_room ? table->cell_room * 2 : 256;
-		char **grown = realloc(table->cells, room * sizeof(*grown));
+	char **grown =
+		array_room(table->cells, table->cell_count, &table->cell_room, sizeof(*grown));
 
-		if (!grown)
-			return -1;
-		table->cells = grown;
-		table->cell_room = room;
-	}
+	if (!grown)
+		return -1;
+	table->cells = grown;
 	table->cells[table->cell_count++] = text;
 	return 0;
 }

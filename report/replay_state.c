@@ -1,5 +1,6 @@
 #include "replay_state.h"
 
+#include "asyncrec/array.h"
 #include "futures.h"
 #include "inferred.h"
 
@@ -7,18 +8,15 @@
 
 void replay_add_row(struct replay *replay, struct poll *poll)
 {
-	if (replay->row_count == replay->row_room) {
-		size_t room = replay->row_room ? replay->row_room * 2 : 64;
-		struct poll **grown = realloc(replay->rows, room * sizeof(*grown));
+	struct poll **grown =
+		array_room(replay->rows, replay->row_count, &replay->row_room, sizeof(*grown));
 
-		if (!grown) {
-			replay->out_of_memory = true;
-			free(poll);
-			return;
-		}
-		replay->rows = grown;
-		replay->row_room = room;
+	if (!grown) {
+		replay->out_of_memory = true;
+		free(poll);
+		return;
 	}
+	replay->rows = grown;
 	replay->rows[replay->row_count++] = poll;
 }
 

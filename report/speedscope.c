@@ -1,5 +1,6 @@
 #include "speedscope.h"
 
+#include "asyncrec/array.h"
 #include "asyncrec/recording.h"
 #include "clean_text.h"
 #include "options.h"
@@ -252,6 +253,7 @@ static int open_poll(struct writer *writer, struct thread_events *thread, sqlite
 	};
 	int64_t start_ns = sqlite3_column_int64(row, START);
 	int64_t parent_id = sqlite3_column_int64(row, PARENT);
+	struct open_poll *grown;
 	int status = SQLITE_OK;
 
 	while (status == SQLITE_OK && thread->open_count &&
@@ -259,15 +261,11 @@ static int open_poll(struct writer *writer, struct thread_events *thread, sqlite
 		status = close_innermost(writer, thread);
 	if (status != SQLITE_OK)
 		return status;
-	if (thread->open_count == thread->open_room) {
-		size_t room = thread->open_room ? thread->open_room * 2 : 16;
-		struct open_poll *grown = realloc(thread->open, room * sizeof(*grown));
-
-		if (!grown)
-			return SQLITE_NOMEM;
-		thread->open = grown;
-		thread->open_room = room;
-	}
+	grown = array_room(thread->open, thread->open_count, &thread->open_room,
+			   sizeof(*grown));
+	if (!grown)
+		return SQLITE_NOMEM;
+	thread->open = grown;
 	thread->open[thread->open_count++] = poll;
 	return put_event(writer, thread, "O", poll.type_id, start_ns);
 }

@@ -1,5 +1,6 @@
 #include "stores.h"
 
+#include "asyncrec/array.h"
 #include "schema_sql.h"
 
 #include <stdlib.h>
@@ -30,15 +31,12 @@ enum column {
 
 static struct store_end *add_end(struct stores *stores)
 {
-	if (stores->count == stores->room) {
-		size_t room = stores->room ? stores->room * 2 : 64;
-		struct store_end *grown = realloc(stores->ends, room * sizeof(*grown));
+	struct store_end *grown =
+		array_room(stores->ends, stores->count, &stores->room, sizeof(*grown));
 
-		if (!grown)
-			return NULL;
-		stores->ends = grown;
-		stores->room = room;
-	}
+	if (!grown)
+		return NULL;
+	stores->ends = grown;
 	return &stores->ends[stores->count++];
 }
 
@@ -87,12 +85,9 @@ static int load_awaitees(struct stores *stores, sqlite3 *db)
 	size_t room = 0;
 
 	while (status == SQLITE_OK && (status = sqlite3_step(row)) == SQLITE_ROW) {
-		struct awaitee *grown = stores->awaitees;
+		struct awaitee *grown = array_room(stores->awaitees, stores->awaitee_count,
+						   &room, sizeof(*grown));
 
-		if (stores->awaitee_count == room) {
-			room = room ? room * 2 : 64;
-			grown = realloc(grown, room * sizeof(*grown));
-		}
 		status = SQLITE_NOMEM;
 		if (!grown)
 			break;

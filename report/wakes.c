@@ -1,5 +1,6 @@
 #include "wakes.h"
 
+#include "asyncrec/array.h"
 #include "schema_sql.h"
 #include "waker_count.h"
 
@@ -288,17 +289,14 @@ static void take_poll(struct wakes *wakes)
 /* Add a wake to those that the next poll will follow. */
 static void wait(struct wakes *wakes, struct waker *waker, const struct wake *wake)
 {
-	if (waker->waiting_count == waker->waiting_room) {
-		size_t room = waker->waiting_room ? waker->waiting_room * 2 : 4;
-		struct wake *grown = realloc(waker->waiting, room * sizeof(*grown));
+	struct wake *grown = array_room(waker->waiting, waker->waiting_count,
+					&waker->waiting_room, sizeof(*grown));
 
-		if (!grown) {
-			wakes->status = SQLITE_NOMEM;
-			return;
-		}
-		waker->waiting = grown;
-		waker->waiting_room = room;
+	if (!grown) {
+		wakes->status = SQLITE_NOMEM;
+		return;
 	}
+	waker->waiting = grown;
 	waker->waiting[waker->waiting_count++] = *wake;
 }
 
