@@ -1,13 +1,11 @@
 #include "layout.h"
 
+#include "asyncrec/coroutine.h"
 #include "asyncrec/strings.h"
 
 #include <dwarf.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* The first suspend point; 0 is Unresumed, 1 Returned, 2 Panicked. */
-enum { FIRST_SUSPEND_STATE = 3 };
 
 static bool referred_type(Dwarf_Die *die, Dwarf_Die *type)
 {
@@ -226,7 +224,7 @@ int layout_describe(struct future_type *type, Dwarf_Die *die, const struct dwarf
 			type->file = layout_decl_file(&member);
 			type->line = decl_line(&member);
 		}
-		if (state >= FIRST_SUSPEND_STATE &&
+		if (state >= STATE_SUSPENDED &&
 		    add_await_point(type, state, &member, scopes, names))
 			return -1;
 	} while (dwarf_siblingof(&variant, &variant) == 0);

@@ -6,6 +6,7 @@
  */
 #include "snapshot_layout.h"
 
+#include "asyncrec/coroutine.h"
 #include "asyncrec/array.h"
 #include "asyncrec/strings.h"
 #include "layout.h"
@@ -356,7 +357,7 @@ static size_t all_values(Dwarf_Die *variant_part, uint64_t *values, size_t most)
 static void push_variants(struct planner *planner, Dwarf_Die *variant_part, size_t node,
 			  const struct place *around, bool is_coroutine)
 {
-	enum { MOST_VALUES = 256, FIRST_SUSPEND_STATE = 3 };
+	enum { MOST_VALUES = 256 };
 	uint64_t all[MOST_VALUES];
 	size_t count = all_values(variant_part, all, MOST_VALUES);
 	Dwarf_Die variant;
@@ -375,7 +376,7 @@ static void push_variants(struct planner *planner, Dwarf_Die *variant_part, size
 			continue;
 		place.excluded = !layout_discriminant_value(&variant, &value);
 		/* Before the first poll and after the last no future inside is awaited. */
-		if (is_coroutine && (place.excluded || value < FIRST_SUSPEND_STATE))
+		if (is_coroutine && (place.excluded || value < STATE_SUSPENDED))
 			continue;
 		layout_member_offset(&member, &offset);
 		place.offset += offset;

@@ -1,12 +1,10 @@
 #include "state_stores.h"
 
+#include "asyncrec/coroutine.h"
 #include "byte_names.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* States that rustc gives every coroutine. */
-enum { STATE_READY = 1, STATE_PANICKED = 2 };
 
 /* What an instruction does to the state of one coroutine. */
 enum event {
@@ -362,7 +360,7 @@ static int add_stray(struct prover *prover, const struct flow_node *node, unsign
 static int add_reuse(struct prover *prover, const struct flow_node *node, unsigned phases)
 {
 	struct state_store store = {
-		.address = node->address, .value = STATE_READY, .is_reuse = true};
+		.address = node->address, .value = STATE_RETURNED, .is_reuse = true};
 
 	if (!(phases & PHASES_POLLING))
 		return 0;

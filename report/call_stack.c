@@ -31,9 +31,8 @@ static void close_innermost(struct call_stack *stack, call_stack_closed *closed,
 	closed(context, poll);
 }
 
-/* The innermost poll was left before now without passing an exit. */
-static void unwind_innermost(struct call_stack *stack, int64_t now, call_stack_closed *closed,
-			     void *context)
+void call_stack_unwind(struct call_stack *stack, int64_t now, call_stack_closed *closed,
+		       void *context)
 {
 	struct poll *poll = innermost(stack);
 
@@ -74,15 +73,9 @@ struct poll *call_stack_leave(struct call_stack *stack, uint64_t sp, int64_t now
 		if (outer->in_tail_call && outer->sp == sp &&
 		    outer->tail_target == (outer->tail_is_linked ? address : loaded_address))
 			break;
-		unwind_innermost(stack, now, closed, context);
+		call_stack_unwind(stack, now, closed, context);
 	}
 	return outer;
-}
-
-void call_stack_drop(struct call_stack *stack, int64_t now, call_stack_closed *closed,
-		     void *context)
-{
-	unwind_innermost(stack, now, closed, context);
 }
 
 int call_stack_enter(struct call_stack *stack, struct poll *poll, uint64_t address,
@@ -125,7 +118,7 @@ struct poll *call_stack_exit(struct call_stack *stack, uint64_t sp, int64_t now,
 	struct poll *poll;
 
 	while ((poll = innermost(stack)) && poll->sp < sp)
-		unwind_innermost(stack, now, closed, context);
+		call_stack_unwind(stack, now, closed, context);
 	return poll && poll->sp == sp && poll->probe_id == probe_id && !poll->in_tail_call
 		       ? poll
 		       : NULL;
@@ -170,15 +163,6 @@ struct poll *call_stack_find(const struct call_stack *stack, uint64_t address, u
 		return poll;
 	}
 	return NULL;
-}
-
-void call_stack_pass(struct call_stack *stack, uint64_t sp, int64_t now,
-		     call_stack_closed *closed, void *context)
-{
-	struct poll *poll;
-
-	while ((poll = innermost(stack)) && poll->sp <= sp)
-		unwind_innermost(stack, now, closed, context);
 }
 
 void call_stack_end(struct call_stack *stack, call_stack_closed *closed, void *context)

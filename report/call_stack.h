@@ -150,17 +150,21 @@ typedef void call_stack_closed(void *context, struct poll *poll);
 int call_stack_enter(struct call_stack *stack, struct poll *poll, uint64_t address,
 		     uint64_t loaded_address, call_stack_closed *closed, void *context);
 
+/* As address and loaded_address: of what is no poll, so no poll jumps to it. */
+#define CALL_STACK_NO_POLL UINT64_MAX
+
 /*
- * A poll begins at stack pointer sp: end those that it shows to have been left, and
- * return the innermost that is open, or NULL. address and loaded_address as above.
+ * A poll, or what else is called, begins at stack pointer sp: end those that it shows to
+ * have been left, and return the innermost that is open, or NULL. address and
+ * loaded_address as above.
  */
 struct poll *call_stack_leave(struct call_stack *stack, uint64_t sp, int64_t now,
 			      uint64_t address, uint64_t loaded_address,
 			      call_stack_closed *closed, void *context);
 
-/* End the innermost, which has been left before now. */
-void call_stack_drop(struct call_stack *stack, int64_t now, call_stack_closed *closed,
-		     void *context);
+/* End the innermost, which has been left before now without passing an exit. */
+void call_stack_unwind(struct call_stack *stack, int64_t now, call_stack_closed *closed,
+		       void *context);
 
 /*
  * Does poll, which begins, poll the future for whose poll the innermost one stands, an
@@ -193,10 +197,6 @@ struct poll *call_stack_executor(const struct call_stack *stack);
  * address was passed in, at stack pointer sp; NULL: none.
  */
 struct poll *call_stack_find(const struct call_stack *stack, uint64_t address, uint64_t sp);
-
-/* Something else that is called trapped at stack pointer sp. Ends what is shown left. */
-void call_stack_pass(struct call_stack *stack, uint64_t sp, int64_t now,
-		     call_stack_closed *closed, void *context);
 
 /* The thread or the recording ended: every open poll goes on, or nobody knows. */
 void call_stack_end(struct call_stack *stack, call_stack_closed *closed, void *context);

@@ -1,12 +1,11 @@
 #include "cancels.h"
 
+#include "asyncrec/coroutine.h"
 #include "asyncrec/array.h"
 #include "noted.h"
 #include "schema_sql.h"
 
 #include <stdlib.h>
-
-enum { STATE_UNRESUMED = 0, STATE_RETURNED = 1, STATE_PANICKED = 2 };
 
 /* A function that drops a future and may not have returned. */
 struct open_drop {

@@ -1,9 +1,9 @@
 #include "futures.h"
 
+#include "asyncrec/coroutine.h"
+
 #include <stdlib.h>
 #include <uthash.h>
-
-enum { STATE_UNRESUMED = 0, STATE_RETURNED = 1, STATE_PANICKED = 2, STATE_SUSPENDED = 3 };
 
 struct future_key {
 	int64_t pid;

@@ -48,17 +48,20 @@ int hosting_enter(const struct hosting *hosting, const struct poll *poll, uint64
 {
 	/* As it is in the caller, whose call has pushed the return address. */
 	uint64_t sp = poll->sp + sizeof(uint64_t);
-	uint64_t function =
-		inferred_host(hosting->inferred, poll->image_id, poll->return_address);
+	uint64_t function;
 	struct poll *outer =
 		call_stack_leave(hosting->stack, poll->sp, poll->start_ns, address,
 				 loaded_address, hosting->closed, hosting->context);
 
-	if (!function || (outer && outer->type_id))
+	/* Most polls are made by another. */
+	if (outer && outer->type_id)
+		return 0;
+	function = inferred_host(hosting->inferred, poll->image_id, poll->return_address);
+	if (!function)
 		return 0;
 	if (outer && outer->hosts && outer->function_address != function && outer->sp == sp) {
-		call_stack_drop(hosting->stack, poll->start_ns, hosting->closed,
-				hosting->context);
+		call_stack_unwind(hosting->stack, poll->start_ns, hosting->closed,
+				  hosting->context);
 		outer = NULL;
 	}
 	if (outer && outer->function_address == function)

@@ -4,7 +4,6 @@
 #include "noted.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 struct inferred *inferred_load(sqlite3 *db, inferred_begin *begin, inferred_end *end,
 			       void *context)
@@ -150,10 +149,12 @@ struct poll *inferred_living(struct inferred *inferred, struct poll *outer,
 							       : future->state)
 		      : NULL;
 }
+
 bool inferred_has_trapped(const struct poll *outer, int64_t type_id, uint64_t address)
 {
 	return noted_find(outer->trapped, outer->trapped_count, type_id, address);
 }
+
 /*
  * The future in set that has this place in the plan of the one around, and its type and
  * address. What lives in different variants of an enum or coroutine may have the latter
@@ -370,7 +371,6 @@ static void end_inner(struct inferred *inferred, struct poll *outer,
 	}
 	for (size_t i = 0; i < outer->inner_count; i++) {
 		struct poll *poll = outer->inner[i];
-
 		const struct living *later = future_of(after, poll);
 
 		poll->result = result_of(poll, after);
@@ -379,14 +379,14 @@ static void end_inner(struct inferred *inferred, struct poll *outer,
 		if (poll->result == POLL_PENDING && next && outer->end_ns)
 			poll->wait_ns = next->start_ns - outer->end_ns;
 	}
-	for (size_t i = 0; i < outer->inner_count; i++) {
+	for (size_t i = 0; i < outer->inner_count; i++)
 		inferred_close(inferred, outer->inner[i]);
-	}
 	outer->inner_count = 0;
 	if (outer->runs_task && !outer->store_seen &&
 	    snapshots_type(inferred->snapshots, outer->type_id).by_stores)
 		outer->uncounted = true;
 }
+
 bool inferred_sees_all(const struct inferred *inferred, int64_t type_id)
 {
 	return snapshots_type(inferred->snapshots, type_id).complete;

@@ -38,7 +38,7 @@ static struct poll *find_holder(struct inferred *inferred, struct poll *outer, i
 				size_t *holder)
 {
 	const struct living_set *set = &outer->living;
-	struct poll *around = outer;
+	struct poll *around;
 	size_t index;
 
 	*holder = 0;

@@ -7,13 +7,10 @@
 
 #include "inferred.h"
 
-enum {
-	MOST_INLINED = 32,
-	STATE_UNKNOWN = -1,
-	STATE_UNRESUMED = 0,
-	STATE_RETURNED = 1,
-	STATE_PANICKED = 2
-};
+#include "asyncrec/coroutine.h"
+
+/* Polls that are inlined around a call or store, at most. */
+enum { MOST_INLINED = 32 };
 
 struct inferred {
 	struct snapshots *snapshots; /* owned */

@@ -163,7 +163,8 @@ void replay_drop(struct replay *replay, struct thread *thread)
 		.wait_ns = -1,
 		.state_after = -1,
 	};
-	call_stack_pass(&thread->stack, drop->sp, drop->start_ns, replay_closed, replay);
+	call_stack_leave(&thread->stack, drop->sp, drop->start_ns, CALL_STACK_NO_POLL,
+			 CALL_STACK_NO_POLL, replay_closed, replay);
 	taken = cancels_take(replay->cancels, &thread->drops, &thread->stack, drop, &trap);
 	if (taken < 0)
 		replay->out_of_memory = true;

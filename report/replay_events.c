@@ -152,8 +152,8 @@ static void enter(struct replay *replay, struct thread *thread)
 		.function_size = (uint64_t)sqlite3_column_int64(row, IN_FUNCTION_SIZE),
 		.return_address = (uint64_t)sqlite3_column_int64(row, IN_RETURN_ADDRESS),
 	};
-	/* The executor found the task done or cancelled: no poll, but still a task's
-	 * bound. */
+	/* The executor found the task done or cancelled: no poll, but still a task's bound.
+	 */
 	if (sqlite3_column_int(row, IN_IDLE))
 		poll->type_id = 0;
 	/* The poll that an executor's function stands for has a function of its own. */

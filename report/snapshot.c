@@ -1,12 +1,13 @@
 #include "snapshot.h"
 
+#include "asyncrec/coroutine.h"
 #include "schema_sql.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
 
-enum { STATE_UNRESUMED = 0, FIRST_SUSPEND_STATE = 3, WORD = 8 };
+enum { WORD = 8 };
 
 /* A row of snapshot_node; -1 stands for NULL in what counts words. */
 struct node {
@@ -288,7 +289,7 @@ static void read_node(const struct snapshots *snapshots, const struct plan *plan
 	/* A coroutine lives while it is suspended. Behind `dyn` its state is not read. */
 	if (reading->type_id && node->vtable_word < 0 &&
 	    is_coroutine(snapshots, reading->type_id)) {
-		reading->holds_coroutine = reading->value >= FIRST_SUSPEND_STATE;
+		reading->holds_coroutine = reading->value >= STATE_SUSPENDED;
 		reading->is_unresumed = index && reading->value == STATE_UNRESUMED;
 		reading->lives = !index || reading->holds_coroutine || reading->is_unresumed;
 	}
