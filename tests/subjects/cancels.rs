@@ -5,7 +5,7 @@
 mod executor;
 mod fate;
 
-use executor::Executor;
+use executor::{Executor, Pend};
 use fate::{Fate, Token};
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -25,21 +25,6 @@ static BOMB: Fate = Fate::new("cancels::bomb");
 static SIBLING: Fate = Fate::new("cancels::sibling");
 static JOINED: Fate = Fate::new("cancels::joined");
 static CATCHER: Fate = Fate::new("cancels::catcher");
-
-/// Pending so many times.
-struct Pend(usize);
-
-impl Future for Pend {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        if self.0 == 0 {
-            return Poll::Ready(());
-        }
-        self.0 -= 1;
-        Poll::Pending
-    }
-}
 
 /// Gives up after so many polls.
 struct Limit<F> {

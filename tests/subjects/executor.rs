@@ -7,6 +7,21 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
+/// Pending so many times.
+pub struct Pend(pub usize);
+
+impl Future for Pend {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if self.0 == 0 {
+            return Poll::Ready(());
+        }
+        self.0 -= 1;
+        Poll::Pending
+    }
+}
+
 pub struct Executor {
     queue: VecDeque<Pin<Box<dyn Future<Output = ()>>>>,
 }

@@ -5,30 +5,14 @@
 mod executor;
 mod fate;
 
-use executor::Executor;
+use executor::{Executor, Pend};
 use fate::{Fate, Token};
 use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+use std::task::{Context, RawWaker, RawWakerVTable, Waker};
 
 static TASK: Fate = Fate::new("reuse::task");
 static STEP: Fate = Fate::new("reuse::step");
 static MAIN: Fate = Fate::new("reuse::thread_main");
-
-/// Pending so many times.
-struct Pend(usize);
-
-impl Future for Pend {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        if self.0 == 0 {
-            return Poll::Ready(());
-        }
-        self.0 -= 1;
-        Poll::Pending
-    }
-}
 
 async fn step(token: Token, polls: usize) {
     let mut guard = token.begin();
